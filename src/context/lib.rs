@@ -1,0 +1,1 @@
+//! Build contexts: walk, .dockerignore, tar, digests.

@@ -1,0 +1,1 @@
+//! A strict in-memory engine with fault injection, for tests.

@@ -1,0 +1,1 @@
+//! Plan in, engine calls and events out; no policy.

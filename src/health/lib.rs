@@ -1,0 +1,1 @@
+//! Healthcheck state machine without clock or IO.

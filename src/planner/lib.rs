@@ -1,0 +1,1 @@
+//! Project and Observed in, Plan out; a pure function.

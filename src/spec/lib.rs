@@ -1,0 +1,1 @@
+//! Compose sources in, one resolved Project out.
