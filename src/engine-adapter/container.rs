@@ -1,0 +1,204 @@
+//! A container to create.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{ConfigHash, ContainerName, FileMount, ImageReference, Mount, NetworkMode, PortSpec, Resources};
+
+/// All that an engine is told about one container. Whatever it cannot honour it refuses by name.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ContainerSpec {
+    /// The name; also the key of every later call.
+    pub name: ContainerName,
+    /// The image to run.
+    pub image: ImageReference,
+    /// `os/arch[/variant]` of the image.
+    pub platform: Option<String>,
+    /// Labels, those of [`crate::labels`] included; the engine adds `config-hash` and `image`, whose values hang on ids.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations for the runtime.
+    pub annotations: BTreeMap<String, String>,
+    /// What runs, and as whom.
+    pub process: Process,
+    /// Host name; `None` is the engine's default (the short id).
+    pub hostname: Option<String>,
+    /// NIS domain name.
+    pub domainname: Option<String>,
+    /// Mounts, ordered by target.
+    pub mounts: Vec<Mount>,
+    /// Containers (`name[:ro|rw]`) whose mounts come along.
+    pub volumes_from: Vec<String>,
+    /// Files put in before the start.
+    pub files: Vec<FileMount>,
+    /// Where the network stack comes from.
+    pub network: NetworkMode,
+    /// Container-wide MAC address.
+    pub mac_address: Option<String>,
+    /// Published ports.
+    pub ports: Vec<PortSpec>,
+    /// Exposed ports, `port/protocol`.
+    pub expose: BTreeSet<String>,
+    /// Name servers.
+    pub dns: Vec<String>,
+    /// Options of the resolver.
+    pub dns_options: Vec<String>,
+    /// Search domains.
+    pub dns_search: Vec<String>,
+    /// Further lines of `/etc/hosts`.
+    pub extra_hosts: Vec<HostEntry>,
+    /// Legacy links on the default bridge, `container:alias`.
+    pub links: Vec<String>,
+    /// Limits and devices.
+    pub resources: Resources,
+    /// GPUs and the like.
+    pub device_requests: Vec<DeviceRequest>,
+    /// Rights.
+    pub security: Security,
+    /// Namespaces shared.
+    pub namespaces: Namespaces,
+    /// Replaces the image's healthcheck.
+    pub healthcheck: Option<rcompose_health::Check>,
+    /// What happens when the container ends by itself.
+    pub restart: Restart,
+    /// Where output goes.
+    pub logging: Option<Logging>,
+    /// Signal that asks the container to end; `None` is the image's, else `SIGTERM`.
+    pub stop_signal: Option<String>,
+    /// Time between that signal and SIGKILL; `None` is the engine's default (10 s).
+    pub stop_grace: Option<Duration>,
+    /// Run a small init as PID 1; `None` is the engine's default.
+    pub init: Option<bool>,
+    /// OCI runtime by name.
+    pub runtime: Option<String>,
+    /// Isolation technology (Windows).
+    pub isolation: Option<String>,
+    /// Options of the storage driver.
+    pub storage_opt: BTreeMap<String, String>,
+    /// Kernel parameters.
+    pub sysctls: BTreeMap<String, String>,
+    /// Remove the container when it ends.
+    pub auto_remove: bool,
+    /// Environment keys whose values are never shown: from an env file, or with a name that looks secret.
+    #[serde(skip)]
+    pub private_environment: BTreeSet<String>,
+    /// Goes into the label `config-hash`; `None` leaves the label out.
+    #[serde(skip)]
+    pub config_hash: Option<ConfigHash>,
+}
+
+/// What runs in a container, and as whom. `None` is the image's value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Process {
+    /// Replaces the image's entrypoint; an empty list clears it.
+    pub entrypoint: Option<Vec<String>>,
+    /// Replaces the image's command.
+    pub command: Option<Vec<String>>,
+    /// Variables; `None` takes a variable of the image away.
+    pub environment: BTreeMap<String, Option<String>>,
+    /// `user[:group]`, names or ids.
+    pub user: Option<String>,
+    /// Absolute path.
+    pub working_dir: Option<String>,
+    /// A pseudo terminal.
+    pub tty: bool,
+    /// Standard input stays open.
+    pub stdin_open: bool,
+    /// Standard input closes when the first client that attached goes.
+    pub stdin_once: bool,
+}
+
+/// A line of `/etc/hosts`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct HostEntry {
+    /// Host name.
+    pub host: String,
+    /// Address, or `host-gateway`.
+    pub address: String,
+}
+
+/// A request for devices that a driver of the engine chooses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceRequest {
+    /// Driver, such as `nvidia` or `cdi`.
+    pub driver: Option<String>,
+    /// How many; -1 is all.
+    pub count: Option<i64>,
+    /// Which, by id.
+    pub device_ids: Vec<String>,
+    /// What they must be able to do, such as `gpu`.
+    pub capabilities: Vec<String>,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
+}
+
+/// Rights of a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Security {
+    /// All rights of the host.
+    pub privileged: bool,
+    /// The root file system takes no writes.
+    pub read_only: bool,
+    /// Capabilities added.
+    pub cap_add: Vec<String>,
+    /// Capabilities dropped.
+    pub cap_drop: Vec<String>,
+    /// Options such as `no-new-privileges:true`, `seccomp=<profile JSON>`.
+    pub security_opt: Vec<String>,
+    /// Further groups.
+    pub group_add: Vec<String>,
+    /// `host` leaves the engine's user namespace.
+    pub userns_mode: Option<String>,
+    /// Windows credential spec, as the engine takes it.
+    pub credential_spec: Option<String>,
+}
+
+/// Namespaces: `None` is the engine's default; `host`, `private`, `shareable`, or `container:<name>`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Namespaces {
+    /// System V IPC and `/dev/shm`.
+    pub ipc: Option<String>,
+    /// Processes.
+    pub pid: Option<String>,
+    /// Host and domain name.
+    pub uts: Option<String>,
+    /// Control groups.
+    pub cgroup: Option<String>,
+}
+
+/// What happens when a container ends by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Nothing.
+    #[default]
+    No,
+    /// It is started again, also when the engine starts.
+    Always,
+    /// It is started again, unless somebody stopped it.
+    UnlessStopped,
+    /// It is started again after a status other than 0, so many times (0: without limit).
+    OnFailure {
+        /// Attempts.
+        attempts: u32,
+    },
+}
+
+/// Where a container's output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Logging {
+    /// Driver; `None` is the engine's default.
+    pub driver: Option<String>,
+    /// Options of the driver.
+    pub options: BTreeMap<String, String>,
+}
+
+/// How to stop a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Stop {
+    /// Signal; `None` is the container's own.
+    pub signal: Option<String>,
+    /// Time before SIGKILL; `None` is the container's own.
+    pub grace: Option<Duration>,
+}
