@@ -1,0 +1,196 @@
+//! What can be wrong with a set of compose files, and the data a good message is made of.
+
+use std::fmt;
+
+use crate::span::Span;
+
+/// What kind of mistake it is; stable, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// The text is no YAML.
+    Syntax,
+    /// A key stands twice in one mapping.
+    DuplicateKey,
+    /// A key that Compose does not know.
+    UnknownKey,
+    /// A value of the wrong type.
+    WrongType,
+    /// A value outside the allowed ones.
+    InvalidValue,
+    /// A key that must be there is missing.
+    MissingKey,
+    /// A duration that cannot be read.
+    BadDuration,
+    /// A size that cannot be read.
+    BadSize,
+    /// A port mapping that cannot be read.
+    BadPort,
+    /// A reference to something that is not declared.
+    Undefined,
+    /// Services that wait for each other in a circle.
+    DependencyCycle,
+    /// Two attributes that contradict each other.
+    Conflict,
+    /// A `${…}` that cannot be read.
+    BadInterpolation,
+    /// A variable that must be set and is not.
+    RequiredVariable,
+    /// A file that is missing or cannot be read.
+    File,
+    /// A file of variables that cannot be read.
+    Dotenv,
+    /// `include` or `extends` in a circle, or of something that cannot be had.
+    Reference,
+    /// No compose file was found.
+    NoComposeFile,
+    /// A project name that is not allowed.
+    ProjectName,
+    /// Aliases or nesting beyond what is reasonable.
+    Limit,
+}
+
+impl Code {
+    /// Short name of the kind, as `--format json` shows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syntax => "syntax",
+            Self::DuplicateKey => "duplicate-key",
+            Self::UnknownKey => "unknown-key",
+            Self::WrongType => "wrong-type",
+            Self::InvalidValue => "invalid-value",
+            Self::MissingKey => "missing-key",
+            Self::BadDuration => "bad-duration",
+            Self::BadSize => "bad-size",
+            Self::BadPort => "bad-port",
+            Self::Undefined => "undefined",
+            Self::DependencyCycle => "dependency-cycle",
+            Self::Conflict => "conflict",
+            Self::BadInterpolation => "bad-interpolation",
+            Self::RequiredVariable => "required-variable",
+            Self::File => "file",
+            Self::Dotenv => "dotenv",
+            Self::Reference => "reference",
+            Self::NoComposeFile => "no-compose-file",
+            Self::ProjectName => "project-name",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// A second place that belongs to a message, with what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The place.
+    pub span: Span,
+    /// What is there.
+    pub label: String,
+}
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecError {
+    /// Its kind.
+    pub code: Code,
+    /// What is wrong, as a fragment without a full stop.
+    pub message: String,
+    /// Path of the value in the model, such as `services.web.ports[0]`; empty if it concerns none.
+    pub path: String,
+    /// Where it is; `None` if it concerns no file.
+    pub span: Option<Span>,
+    /// Few words to stand under the marked text.
+    pub label: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Further places: the first definition, the steps of a cycle.
+    pub notes: Vec<Note>,
+    /// How loading came here: includes and extensions, outermost first.
+    pub chain: Vec<Note>,
+}
+
+impl SpecError {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            path: String::new(),
+            span: None,
+            label: String::new(),
+            hint: None,
+            notes: Vec::new(),
+            chain: Vec::new(),
+        }
+    }
+
+    pub(crate) fn at(mut self, span: &Span) -> Self {
+        self.span = Some(span.clone());
+        self
+    }
+
+    pub(crate) fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn note(mut self, span: &Span, label: impl Into<String>) -> Self {
+        self.notes.push(Note { span: span.clone(), label: label.into() });
+        self
+    }
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(span) = &self.span {
+            write!(f, "{span}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+/// Every mistake found, in the order of files and lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecErrors(pub Vec<SpecError>);
+
+impl fmt::Display for SpecErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecErrors {}
+
+impl From<SpecError> for SpecErrors {
+    fn from(error: SpecError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// Something worth saying that stops nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is.
+    pub message: String,
+    /// Where; `None` if it concerns no file.
+    pub span: Option<Span>,
+}
