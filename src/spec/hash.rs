@@ -1,0 +1,114 @@
+//! What docker compose hashes for its label `config-hash`, byte for byte.
+//!
+//! Source: labels of containers made by docker compose 2.40 and 5.5. The order of fields is that of [`crate::model`].
+
+use serde::Serialize;
+
+use crate::model::{Network, Service, Volume};
+
+/// Which release's encoding of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// 2.40: a bind that may make its source says so (`"create_host_path":true`).
+    V2,
+    /// 5.x: only a bind that may not says so (`"create_host_path":false`).
+    V5,
+}
+
+/// Returns the JSON of a service that is hashed: without what is no property of a container.
+#[must_use]
+pub fn service(service: &Service, dialect: Dialect) -> String {
+    let mut plain = service.clone();
+    plain.build = None;
+    plain.pull_policy = String::new();
+    plain.scale = None;
+    plain.depends_on.clear();
+    plain.profiles.clear();
+    // Their variables and labels are in `environment` and `labels` already.
+    plain.env_file.clear();
+    plain.label_file.clear();
+    if let Some(deploy) = &mut plain.deploy {
+        deploy.replicas = None;
+    }
+    match dialect {
+        Dialect::V2 => go_json(&plain),
+        Dialect::V5 => binds_by_exception(&mut plain),
+    }
+}
+
+/// Writes `create_host_path` only where it is false.
+fn binds_by_exception(service: &mut Service) -> String {
+    for options in service.volumes.iter_mut().filter_map(|volume| volume.bind.as_mut()) {
+        options.create_host_path = !options.create_host_path;
+    }
+    // Quotes inside a JSON string are escaped, so this text can only be the field.
+    go_json(service).replace(r#""create_host_path":true"#, r#""create_host_path":false"#)
+}
+
+/// Returns the JSON of a network that is hashed.
+#[must_use]
+pub fn network(network: &Network) -> String {
+    go_json(&Network { external: false, ..network.clone() })
+}
+
+/// Returns the JSON of a volume that is hashed; without a driver it is `local`.
+#[must_use]
+pub fn volume(volume: &Volume) -> String {
+    let driver = if volume.driver.is_empty() { "local".to_owned() } else { volume.driver.clone() };
+    go_json(&Volume { external: false, driver, ..volume.clone() })
+}
+
+/// Encodes as Go's `encoding/json` does: HTML characters and line separators are escaped.
+fn go_json(value: &impl Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("\\u003c"),
+            '>' => escaped.push_str("\\u003e"),
+            '&' => escaped.push_str("\\u0026"),
+            '\u{2028}' => escaped.push_str("\\u2028"),
+            '\u{2029}' => escaped.push_str("\\u2029"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BindOptions, ServiceVolume, VolumeKind};
+
+    #[test]
+    fn known_preimages_are_exact() {
+        let sleeper = Service {
+            command: Some(vec!["sleep".into(), "infinity".into()]),
+            image: "alpine".into(),
+            networks: [("default".to_owned(), None)].into(),
+            ..Service::default()
+        };
+        let expected = r#"{"command":["sleep","infinity"],"entrypoint":null,"image":"alpine","networks":{"default":null}}"#;
+        assert_eq!(service(&sleeper, Dialect::V2), expected);
+        assert_eq!(service(&sleeper, Dialect::V5), expected);
+        assert_eq!(network(&Network { name: "p_n1".into(), ..Network::default() }), r#"{"name":"p_n1","ipam":{}}"#);
+        assert_eq!(volume(&Volume { name: "p_v1".into(), ..Volume::default() }), r#"{"name":"p_v1","driver":"local"}"#);
+    }
+
+    #[test]
+    fn dialects_differ_in_binds_alone() {
+        let bind = |create_host_path| Service {
+            volumes: vec![ServiceVolume {
+                kind: VolumeKind::Bind,
+                source: "/a".into(),
+                target: "/b".into(),
+                bind: Some(BindOptions { create_host_path, ..BindOptions::default() }),
+                ..ServiceVolume::default()
+            }],
+            ..Service::default()
+        };
+        assert!(service(&bind(true), Dialect::V2).contains(r#""bind":{"create_host_path":true}"#));
+        assert!(service(&bind(true), Dialect::V5).contains(r#""bind":{}"#));
+        assert!(service(&bind(false), Dialect::V5).contains(r#""bind":{"create_host_path":false}"#));
+    }
+}
