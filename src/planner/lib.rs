@@ -3,13 +3,26 @@
 //! No clock, environment, IO, prompt or log in this room. Same inputs, same plan, byte for byte.
 
 mod action;
+mod diff;
+mod draft;
 mod error;
+mod fleet;
+mod graph;
+mod identity;
+mod lower;
 mod options;
 mod plan;
 mod reason;
+mod scope;
+mod verbs;
 
 pub use action::{Action, Condition, Subject};
 pub use error::{PlanError, Problem, ProblemKind};
-pub use options::{Build, BuildOptions, Down, ImageOptions, Input, Kill, Recreate, Remove, RemoveImages, Run, Select, Up, Wait, World};
+pub use graph::{DependencyGraph, graph};
+pub use options::{
+    Build, BuildOptions, Down, ImageOptions, Input, Kill, PathKind, Recreate, Remove, RemoveImages, Run, Select, Up, Wait, World,
+};
 pub use plan::{Notice, OnFailure, Plan, Risk, Step, StepId};
 pub use reason::{FieldChange, Reason, Shown};
+pub use scope::{paths, scope};
+pub use verbs::{RunPlan, down, images, kill, pause, restart, rm, run, start, stop, unpause, up};

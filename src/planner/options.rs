@@ -1,6 +1,7 @@
 //! What each verb is told beside project and observed state; made by the command line.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rcompose_engine_adapter::{Content, Exec, PullPolicy, VolumeName};
@@ -22,6 +23,10 @@ pub struct World {
     pub now: i64,
     /// `_` instead of `-` in container names.
     pub compatibility: bool,
+    /// What the local paths lead to that [`crate::paths`] names; empty where the engine is on another machine.
+    pub paths: BTreeMap<PathBuf, PathKind>,
+    /// Proxy variables of the docker configuration; a service's own win.
+    pub proxy_environment: BTreeMap<String, String>,
 }
 
 /// A file of the project whose content counts as a change.
@@ -31,6 +36,19 @@ pub enum Input {
     Secret(String),
     /// A config by key.
     Config(String),
+    /// A seccomp profile by the path in `security_opt`; relative to the project's folder.
+    SecurityProfile(String),
+}
+
+/// What a local path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// Nothing.
+    Missing,
+    /// A file, or anything else that is no folder.
+    File,
+    /// A folder.
+    Folder,
 }
 
 /// When a container that is there is replaced.

@@ -1,0 +1,15 @@
+//! One pure function for each verb.
+
+mod down;
+mod foreign;
+mod images;
+mod run;
+mod select;
+mod stop;
+mod up;
+
+pub use down::down;
+pub use images::images;
+pub use run::{RunPlan, run};
+pub use select::{kill, pause, restart, rm, start, stop, unpause};
+pub use up::up;

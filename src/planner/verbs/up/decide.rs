@@ -1,0 +1,145 @@
+//! Which containers stay, change, come and go.
+
+use std::collections::BTreeMap;
+
+use rcompose_engine_adapter::{ContainerState, MountKind, ObservedContainer};
+use rcompose_spec::model::Service;
+
+use super::Builder;
+use super::unit::{Fate, Replicas, Unit};
+use crate::lower::{self, Instance};
+use crate::{Problem, ProblemKind, Reason, identity};
+
+impl<'a> Builder<'a> {
+    /// Dependencies first, so that references to them mean what they will be.
+    pub(super) fn decide_services(&mut self) {
+        for name in self.order() {
+            if let Some(service) = self.project.services.get(&name) {
+                let replicas = self.decide(service);
+                let names = replicas.units.iter().map(|unit| unit.name.clone()).collect();
+                self.lowering.peers.insert(name.clone(), names);
+                self.services.insert(name, replicas);
+            }
+        }
+    }
+
+    fn decide(&mut self, service: &Service) -> Replicas<'a> {
+        let wanted = self.wanted(service);
+        let (found, leftovers) = self.found(service);
+        let next = found.iter().map(|(number, _)| *number).max().map_or(1, |highest| highest.saturating_add(1));
+        let mut units: Vec<(u32, Unit<'a>)> = found
+            .into_iter()
+            .map(|(number, container)| (number, self.unit(service, number, Some(container))))
+            .collect();
+        // The up-to-date and lowest numbers stay.
+        units.sort_by_key(|(number, unit)| (unit.fate.makes(), *number));
+        let excess = units.split_off(wanted.min(units.len())).into_iter().filter_map(|(_, unit)| unit.existing).collect();
+        let missing = wanted.saturating_sub(units.len());
+        let numbers = (next..).take(missing);
+        for number in numbers {
+            units.push((number, self.unit(service, number, None)));
+        }
+        units.sort_by_key(|(number, _)| *number);
+        let units: Vec<Unit<'a>> = units.into_iter().map(|(_, unit)| unit).collect();
+        self.check_names(service, &units);
+        Replicas { units, excess, leftovers }
+    }
+
+    fn wanted(&mut self, service: &Service) -> usize {
+        let asked = self.options.scale.get(&service.name).copied();
+        let wanted = asked.map_or_else(|| usize::try_from(service.replicas()).unwrap_or(0), |count| count as usize);
+        if wanted > 1 && !service.container_name.is_empty() {
+            let path = format!("services.{}.container_name", service.name);
+            let message = format!("{wanted} containers cannot all be named `{}`", service.container_name);
+            let problem = Problem::new(ProblemKind::ReplicaConflict, path, message);
+            self.lowering.problem(problem.hint("take `container_name` out, or run one container"));
+        }
+        wanted
+    }
+
+    /// Returns the service's containers by number, and those left over by a replacement that was cut off.
+    fn found(&self, service: &Service) -> (BTreeMap<u32, &'a ObservedContainer>, Vec<&'a ObservedContainer>) {
+        let observed = self.observed;
+        let own = observed.containers.values().filter(|container| {
+            container.project() == Some(&self.project.name)
+                && container.service() == Some(&service.name)
+                && container.is_listed()
+                && !container.is_oneoff()
+        });
+        let (temporary, proper): (Vec<_>, Vec<_>) = own.partition(|container| is_temporary(container));
+        let mut found: BTreeMap<u32, &ObservedContainer> = BTreeMap::new();
+        let mut leftovers = Vec::new();
+        for container in proper.into_iter().chain(temporary) {
+            // A temporary one whose predecessor is gone takes its place; it may hold the only copy of anonymous volumes.
+            let number = container.number().unwrap_or(1);
+            match found.entry(number) {
+                std::collections::btree_map::Entry::Vacant(place) => drop(place.insert(container)),
+                std::collections::btree_map::Entry::Occupied(_) => leftovers.push(container),
+            }
+        }
+        (found, leftovers)
+    }
+
+    fn unit(&mut self, service: &Service, number: u32, existing: Option<&'a ObservedContainer>) -> Unit<'a> {
+        let name = identity::container_name(self.project, service, number, self.lowering.world);
+        let carry = match existing {
+            Some(container) if !self.options.renew_anonymous_volumes => lower::anonymous(container),
+            _ => BTreeMap::new(),
+        };
+        let spec = lower::container(&mut self.lowering, service, &Instance { name: name.clone(), number: Some(number), carry });
+        let fate = match existing {
+            None => Fate::Create(Reason::Missing),
+            Some(container) => self.fate(service, &spec, container),
+        };
+        let (restart, created, made, stopped, removed, started) = (None, None, None, None, None, None);
+        Unit { name, spec, existing, fate, restart, created, made, stopped, removed, started }
+    }
+
+    fn fate(&mut self, service: &Service, spec: &rcompose_engine_adapter::ContainerSpec, container: &ObservedContainer) -> Fate {
+        let replaced = spec.mounts.iter().find_map(|mount| match &mount.kind {
+            MountKind::Volume { name, .. } if self.volume_removals.contains_key(name) => Some(name),
+            _ => None,
+        });
+        if let Some(volume) = replaced {
+            return Fate::Rebuild(Reason::Follows(format!("volume {volume}")));
+        }
+        if let Some(reason) = self.divergence(service, spec, container) {
+            return Fate::Recreate(reason);
+        }
+        match container.state {
+            ContainerState::Running | ContainerState::Restarting => Fate::Keep,
+            ContainerState::Paused => Fate::Unpause,
+            ContainerState::Created => Fate::Start(Reason::Stopped),
+            ContainerState::Exited { code } => Fate::Start(Reason::Ended(code)),
+            ContainerState::Dead | ContainerState::Removing => Fate::Recreate(Reason::Stopped),
+        }
+    }
+
+    /// A name that somebody else has is found out before anything is done.
+    fn check_names(&mut self, service: &Service, units: &[Unit<'a>]) {
+        for unit in units {
+            let Some(holder) = self.observed.containers.get(&unit.name) else {
+                continue;
+            };
+            let ours = holder.project() == Some(&self.project.name) && holder.service() == Some(&service.name);
+            if ours {
+                continue;
+            }
+            let owner = match (holder.project(), holder.service()) {
+                (Some(project), Some(owner)) => format!("service {owner} of project {project}"),
+                _ => "a container of no project".to_owned(),
+            };
+            let path = format!("services.{}.container_name", service.name);
+            let message = format!("the name `{}` is taken by {owner}", unit.name);
+            let problem = Problem::new(ProblemKind::NameTaken, path, message);
+            self.lowering
+                .problem(problem.hint(format!("remove that container (`docker rm {}`) or choose another name", unit.name)));
+        }
+    }
+}
+
+/// `<12 digits of the old id>_<name>`: the name while a container is being replaced.
+fn is_temporary(container: &ObservedContainer) -> bool {
+    let prefix = container.name.as_str().split_once('_').map(|(prefix, _)| prefix);
+    prefix.is_some_and(|it| it.len() == 12 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}

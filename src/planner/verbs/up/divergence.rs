@@ -1,0 +1,73 @@
+//! Whether a container is still what is wanted, and why not.
+
+use rcompose_engine_adapter::{ContainerSpec, MountKind, NetworkMode, ObservedContainer, labels};
+use rcompose_spec::model::Service;
+
+use super::Builder;
+use crate::{Reason, Recreate, diff, lower};
+
+impl Builder<'_> {
+    /// Returns why a container must be replaced; `None` when it may stay.
+    pub(super) fn divergence(&self, service: &Service, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
+        let policy = if self.targets.contains(&service.name) {
+            self.options.recreate
+        } else {
+            self.options.recreate_dependencies
+        };
+        match policy {
+            Recreate::Never => return None,
+            Recreate::Force => return Some(Reason::Requested),
+            Recreate::Diverged => {}
+        }
+        self.follows(service)
+            .or_else(|| self.changed(spec, container))
+            .or_else(|| self.inputs_changed(service, container))
+            .or_else(|| self.image_changed(spec, container))
+            .or_else(|| lacks(spec, container))
+    }
+
+    /// What it borrows from is made anew.
+    fn follows(&self, service: &Service) -> Option<Reason> {
+        let mut lenders = lower::borrowed_services(service);
+        let lender = lenders.find(|name| self.services.get(*name).is_some_and(super::Replicas::any_made))?;
+        Some(Reason::Follows(format!("service {lender}")))
+    }
+
+    fn changed(&self, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
+        let hash = spec.config_hash.as_ref()?;
+        let label = container.label(labels::CONFIG_HASH)?;
+        let id = |name: &rcompose_engine_adapter::ContainerName| self.observed.containers.get(name).map(|it| it.id.clone());
+        if hash.matches(label, id) {
+            return None;
+        }
+        let image = self.observed.images.get(&container.image).map(|image| &image.config);
+        let found = container.spec.as_deref();
+        Some(Reason::Changed(found.map(|found| diff::changes(spec, found, image)).unwrap_or_default()))
+    }
+
+    fn inputs_changed(&self, service: &Service, container: &ObservedContainer) -> Option<Reason> {
+        let changes = lower::inputs_differ(self.lowering.world, service, container.label(labels::INPUTS));
+        (!changes.is_empty()).then_some(Reason::Changed(changes))
+    }
+
+    fn image_changed(&self, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
+        let to = &self.observed.images.get(&spec.image)?.id;
+        let from = container.image_id.as_ref()?;
+        (from != to).then(|| Reason::ImageChanged { from: from.clone(), to: to.clone() })
+    }
+}
+
+fn lacks(spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
+    if let (NetworkMode::Networks { attachments }, true) = (&spec.network, container.state.is_up()) {
+        let absent = attachments.iter().find(|attachment| !container.networks.contains_key(&attachment.network));
+        if let Some(attachment) = absent {
+            return Some(Reason::Lacks(format!("network {}", attachment.network)));
+        }
+    }
+    spec.mounts.iter().find_map(|mount| match &mount.kind {
+        MountKind::Volume { name, .. } if !container.mounts.iter().any(|it| it.volume.as_ref() == Some(name)) => {
+            Some(Reason::Lacks(format!("volume {name}")))
+        }
+        _ => None,
+    })
+}

@@ -1,0 +1,46 @@
+//! Containers whose service is in no file, and finished one-offs.
+
+use rcompose_engine_adapter::{ContainerState, ObservedContainer};
+
+use super::Builder;
+use crate::verbs::foreign::is_orphan;
+use crate::{Action, Reason};
+
+impl Builder<'_> {
+    pub(super) fn orphans(&mut self) {
+        let orphans: Vec<&ObservedContainer> = self
+            .observed
+            .containers
+            .values()
+            .filter(|it| is_orphan(self.project, it) || is_finished_oneoff(self.project, it))
+            .collect();
+        if orphans.is_empty() {
+            return;
+        }
+        if !self.options.remove_orphans {
+            if !self.options.ignore_orphans {
+                let names: Vec<&str> = orphans.iter().map(|it| it.name.as_str()).collect();
+                let message = format!("found orphan containers ({}) for this project", names.join(", "));
+                self.lowering.notice(
+                    String::new(),
+                    message,
+                    Some("if their service was renamed or removed, `--remove-orphans` takes them away"),
+                );
+            }
+            return;
+        }
+        for container in orphans {
+            let name = container.name.clone();
+            let stop = container.state.is_up().then(|| {
+                let action = crate::verbs::stop::stop_action(&name, self.options.timeout);
+                self.draft.add(action, Reason::Orphan, [])
+            });
+            self.draft.add(Action::RemoveContainer { name, volumes: false }, Reason::Orphan, stop);
+        }
+    }
+}
+
+fn is_finished_oneoff(project: &rcompose_spec::model::Project, container: &ObservedContainer) -> bool {
+    let ended = matches!(container.state, ContainerState::Exited { .. } | ContainerState::Dead);
+    ended && container.is_oneoff() && container.project() == Some(&project.name)
+}
