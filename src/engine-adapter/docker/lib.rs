@@ -1,1 +1,29 @@
 //! The Docker API as an engine.
+//!
+//! Bollard carries the requests (sockets, pipes, upgrades) and gives their models; neither leaves this crate. This room reads
+//! no environment and prints nothing: where the engine is comes in as [`Connection`].
+
+mod auth;
+mod connect;
+mod containers;
+mod create;
+mod docker;
+mod error;
+mod event;
+mod files;
+mod image;
+mod image_build;
+mod logs;
+mod network;
+mod observe;
+mod produce;
+mod reference;
+mod request;
+mod session;
+mod transport;
+mod version;
+mod volume;
+
+pub use connect::{Connection, Endpoint, Tls};
+pub use docker::Docker;
+pub use version::ApiVersion;

@@ -1,0 +1,236 @@
+//! Credentials for registries, from the docker configuration folder. They are sent, and never shown.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use rcompose_engine_adapter::{EngineError, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+/// Docker's own registry as `config.json` names it.
+const DOCKER_IO: &str = "https://index.docker.io/v1/";
+
+/// The part of `config.json` about registries.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Config {
+    auths: BTreeMap<String, Entry>,
+    creds_store: Option<String>,
+    cred_helpers: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default, Clone)]
+#[serde(default)]
+struct Entry {
+    auth: Option<String>,
+    username: Option<String>,
+    password: Option<String>,
+    identitytoken: Option<String>,
+    registrytoken: Option<String>,
+}
+
+/// What a helper answers.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    username: String,
+    secret: String,
+}
+
+/// Credentials for one registry, as the API takes them.
+#[derive(Serialize, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identitytoken: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registrytoken: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serveraddress: Option<String>,
+}
+
+/// Returns the value of `X-Registry-Auth` for a registry; without credentials that of an empty object.
+pub(crate) async fn header(folder: Option<&PathBuf>, registry: &str) -> Result<String> {
+    let registry = registry.to_owned();
+    let found = in_background(folder, move |config| config.find(&registry)).await?;
+    Ok(encode(&found.unwrap_or_default()))
+}
+
+/// Returns the value of `X-Registry-Config`: credentials for every registry known, since a build may pull from any.
+pub(crate) async fn headers(folder: Option<&PathBuf>) -> Result<String> {
+    let all = in_background(folder, |config| config.all()).await?;
+    Ok(encode(&all))
+}
+
+fn encode(value: &impl Serialize) -> String {
+    URL_SAFE.encode(serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// Reads the configuration and asks helpers away from the async threads.
+async fn in_background<T: Default + Send + 'static>(
+    folder: Option<&PathBuf>,
+    work: impl FnOnce(Config) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let Some(folder) = folder.cloned() else { return Ok(T::default()) };
+    let task = tokio::task::spawn_blocking(move || work(Config::read(&folder)?));
+    task.await
+        .unwrap_or_else(|error| Err(EngineError::new(ErrorKind::Other, "reading registry credentials failed").caused_by(error)))
+}
+
+impl Config {
+    fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let denied = |what: &str| EngineError::new(ErrorKind::Invalid, format!("{} cannot be {what}", path.display()));
+        match std::fs::read(&path) {
+            // The parser's error may quote the text, which may be a secret: only where it is goes on.
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| denied(&format!("understood as JSON (line {}, column {})", error.line(), error.column()))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(denied("read").caused_by(error)),
+        }
+    }
+
+    fn find(&self, registry: &str) -> Result<Option<Credentials>> {
+        let server = if registry == "docker.io" { DOCKER_IO } else { registry };
+        let named = self.cred_helpers.iter().find(|(key, _)| host(key) == host(server)).map(|(_, helper)| helper);
+        if let Some(helper) = named.or(self.creds_store.as_ref()).filter(|helper| !helper.is_empty()) {
+            if let Some(found) = ask(helper, server)? {
+                return Ok(Some(found));
+            }
+        }
+        let entry = self.auths.iter().find(|(key, _)| host(key) == host(server));
+        entry.map_or(Ok(None), |(_, entry)| entry.credentials(server))
+    }
+
+    fn all(&self) -> Result<BTreeMap<String, Credentials>> {
+        let mut found = BTreeMap::new();
+        for server in self.auths.keys().chain(self.cred_helpers.keys()) {
+            let registry = if host(server) == host(DOCKER_IO) { "docker.io" } else { server.as_str() };
+            if let Some(credentials) = self.find(registry)? {
+                let key = if registry == "docker.io" { DOCKER_IO } else { host(server) };
+                found.insert(key.to_owned(), credentials);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Entry {
+    fn credentials(&self, server: &str) -> Result<Option<Credentials>> {
+        let (mut username, mut password) = (self.username.clone(), self.password.clone());
+        if let Some(auth) = self.auth.as_ref().filter(|auth| !auth.is_empty()) {
+            let malformed = || EngineError::new(ErrorKind::Invalid, format!("the credentials for {server} in config.json are malformed"));
+            let text = STANDARD.decode(auth).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(malformed)?;
+            let (user, secret) = text.split_once(':').ok_or_else(malformed)?;
+            username = Some(user.to_owned());
+            password = Some(secret.trim_end_matches('\0').to_owned());
+        }
+        let found = Credentials {
+            username,
+            password,
+            identitytoken: self.identitytoken.clone().filter(|token| !token.is_empty()),
+            registrytoken: self.registrytoken.clone().filter(|token| !token.is_empty()),
+            serveraddress: Some(server.to_owned()),
+        };
+        let empty = Credentials { serveraddress: found.serveraddress.clone(), ..Credentials::default() };
+        Ok(Some(found).filter(|found| *found != empty))
+    }
+}
+
+/// Returns the host that a key of `config.json` names, with or without scheme and path.
+fn host(key: &str) -> &str {
+    let key = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
+    match key.split('/').next().unwrap_or(key) {
+        "docker.io" | "registry-1.docker.io" => "index.docker.io",
+        host => host,
+    }
+}
+
+/// Asks a helper, a program `docker-credential-NAME`. Source: docker-credential-helpers, protocol of `get`.
+fn ask(helper: &str, server: &str) -> Result<Option<Credentials>> {
+    let program = format!("docker-credential-{helper}");
+    let failed = |what: String| EngineError::new(ErrorKind::Denied, format!("the credential helper {program} {what}"));
+    if helper.contains(['/', '\\']) {
+        return Err(failed("is named with a path".to_owned()));
+    }
+    let mut command = Command::new(&program);
+    command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command
+        .spawn()
+        .map_err(|error| failed("named in config.json cannot be started".to_owned()).caused_by(error))?;
+    if let Some(mut input) = child.stdin.take() {
+        // A helper may answer without reading; what counts is its answer.
+        let _unread = input.write_all(server.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(|error| failed("did not end".to_owned()).caused_by(error))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stdout);
+        if text.contains("credentials not found") {
+            return Ok(None);
+        }
+        return Err(failed(format!("failed for {server} ({})", output.status)));
+    }
+    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|_| failed(format!("gave no credentials for {server}")))?;
+    let serveraddress = Some(server.to_owned());
+    // The protocol's mark for a token in place of a password.
+    Ok(Some(if answer.username == "<token>" {
+        Credentials { identitytoken: Some(answer.secret), serveraddress, ..Credentials::default() }
+    } else {
+        Credentials {
+            username: Some(answer.username),
+            password: Some(answer.secret),
+            serveraddress,
+            ..Credentials::default()
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        serde_json::from_str(text).expect("a configuration")
+    }
+
+    #[test]
+    fn credentials_are_found_by_host() {
+        let config = config(
+            r#"{"auths": {
+                "https://index.docker.io/v1/": {"auth": "bWU6c2VjcmV0OjE="},
+                "https://ghcr.io/v2/": {"identitytoken": "t"},
+                "host:5000": {"username": "u", "password": "p"},
+                "empty.example": {}
+            }}"#,
+        );
+        let docker = config.find("docker.io").expect("readable").expect("found");
+        assert_eq!((docker.username.as_deref(), docker.password.as_deref()), (Some("me"), Some("secret:1")));
+        assert_eq!(config.find("ghcr.io").expect("readable").expect("found").identitytoken.as_deref(), Some("t"));
+        assert_eq!(config.find("host:5000").expect("readable").expect("found").username.as_deref(), Some("u"));
+        assert!(config.find("empty.example").expect("readable").is_none());
+        assert!(config.find("other.example").expect("readable").is_none());
+        assert_eq!(config.all().expect("readable").len(), 3);
+    }
+
+    #[test]
+    fn broken_credentials_are_named_without_being_shown() {
+        let error = config(r#"{"auths": {"h": {"auth": "c2VjcmV0"}}}"#).find("h").err().expect("no colon");
+        assert!(error.message.contains('h') && !error.message.contains("c2VjcmV0"), "{error}");
+        let error = config(r#"{"credsStore": "rcompose-none"}"#).find("h").err().expect("no helper");
+        assert!(error.message.contains("docker-credential-rcompose-none") && error.kind == ErrorKind::Denied);
+    }
+
+    #[test]
+    fn the_header_is_safe_in_an_address() {
+        let found = Credentials { password: Some("???>>>~~~".into()), ..Credentials::default() };
+        let text = encode(&found);
+        assert!(!text.contains(['+', '/']), "{text}");
+        assert_eq!(URL_SAFE.decode(text).expect("base64"), br#"{"password":"???>>>~~~"}"#);
+    }
+}

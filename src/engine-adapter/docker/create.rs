@@ -1,0 +1,88 @@
+//! Making a container: all of it or nothing.
+
+use std::collections::BTreeMap;
+
+use bollard::models::{ContainerCreateResponse, ImageInspect};
+use futures::StreamExt;
+use futures::stream;
+use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Result, labels};
+
+use crate::containers;
+use crate::docker::Docker;
+use crate::error::while_trying;
+use crate::files;
+use crate::network;
+use crate::reference::image_path;
+use crate::request::{self, Known};
+use crate::transport::{Api, Call};
+
+pub(crate) async fn create(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
+    let what = format!("cannot create container {}", spec.name);
+    make(docker, spec).await.map_err(|error| while_trying(&what, error))
+}
+
+async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
+    let api = &docker.api;
+    let known = Known { ids: ids(api, spec).await?, image: image_id(api, spec).await? };
+    let body = request::container(spec, &docker.info, api.version(), &known)?;
+    let mut call = Call::post("/containers/create").query("name", spec.name.as_str());
+    if let Some(platform) = &spec.platform {
+        call = call.query("platform", platform);
+    }
+    let made: ContainerCreateResponse = api.json(call.json(&body).patient()).await?;
+    if let Err(error) = finish(docker, spec).await {
+        // By id: by now the name may be somebody else's.
+        let half = ContainerName::new(made.id);
+        return match containers::remove(api, &half, true).await {
+            Ok(()) => Err(error),
+            Err(left) => {
+                let message = format!("{}; what was made of it could not be removed: {left}", error.message);
+                Err(EngineError { message, ..error })
+            }
+        };
+    }
+    Ok(())
+}
+
+/// What one create call cannot carry: further networks on older engines, and files.
+async fn finish(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
+    if let NetworkMode::Networks { attachments } = &spec.network
+        && !request::takes_all_networks(docker.api.version())
+    {
+        for attachment in attachments.iter().skip(1) {
+            network::connect(&docker.api, &spec.name, attachment).await?;
+        }
+    }
+    files::put(&docker.api, spec).await
+}
+
+/// Looks up the ids of the containers that the spec and its hash refer to.
+async fn ids(api: &Api, spec: &ContainerSpec) -> Result<BTreeMap<ContainerName, String>> {
+    let holes = spec
+        .config_hash
+        .iter()
+        .flat_map(|hash: &ConfigHash| hash.holes.iter().map(|hole| hole.container.clone()));
+    let mut names: Vec<ContainerName> = holes.chain(request::referred(spec)).collect();
+    names.sort();
+    names.dedup();
+    stream::iter(names)
+        .map(|name| async move {
+            let found = containers::inspect(api, &name).await?;
+            let id = found.id.ok_or_else(|| EngineError::new(ErrorKind::Other, format!("container {name} has no id")))?;
+            Ok((name, id))
+        })
+        .buffer_unordered(16)
+        .collect::<Vec<Result<_>>>()
+        .await
+        .into_iter()
+        .collect()
+}
+
+/// Looks up the image's id, which goes into a label.
+async fn image_id(api: &Api, spec: &ContainerSpec) -> Result<Option<String>> {
+    if spec.labels.contains_key(labels::IMAGE) {
+        return Ok(None);
+    }
+    let found: ImageInspect = api.json(Call::get(image_path(&spec.image, "/json"))).await?;
+    Ok(found.id)
+}
