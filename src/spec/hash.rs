@@ -39,7 +39,8 @@ pub fn service(service: &Service, dialect: Dialect) -> String {
 /// Writes `create_host_path` only where it is false.
 fn binds_by_exception(service: &mut Service) -> String {
     for options in service.volumes.iter_mut().filter_map(|volume| volume.bind.as_mut()) {
-        options.create_host_path = !options.create_host_path;
+        // Only `true` is written, so a refusal takes its place until the text below.
+        options.create_host_path = (options.create_host_path == Some(false)).then_some(true);
     }
     // Quotes inside a JSON string are escaped, so this text can only be the field.
     go_json(service).replace(r#""create_host_path":true"#, r#""create_host_path":false"#)
@@ -54,7 +55,11 @@ pub fn network(network: &Network) -> String {
 /// Returns the JSON of a volume that is hashed; without a driver it is `local`.
 #[must_use]
 pub fn volume(volume: &Volume) -> String {
-    let driver = if volume.driver.is_empty() { "local".to_owned() } else { volume.driver.clone() };
+    let driver = if volume.driver.is_empty() {
+        "local".to_owned()
+    } else {
+        volume.driver.clone()
+    };
     go_json(&Volume { external: false, driver, ..volume.clone() })
 }
 
@@ -107,8 +112,8 @@ mod tests {
             }],
             ..Service::default()
         };
-        assert!(service(&bind(true), Dialect::V2).contains(r#""bind":{"create_host_path":true}"#));
-        assert!(service(&bind(true), Dialect::V5).contains(r#""bind":{}"#));
-        assert!(service(&bind(false), Dialect::V5).contains(r#""bind":{"create_host_path":false}"#));
+        assert!(service(&bind(Some(true)), Dialect::V2).contains(r#""bind":{"create_host_path":true}"#));
+        assert!(service(&bind(Some(true)), Dialect::V5).contains(r#""bind":{}"#));
+        assert!(service(&bind(Some(false)), Dialect::V5).contains(r#""bind":{"create_host_path":false}"#));
     }
 }

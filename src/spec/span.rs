@@ -1,9 +1,10 @@
 //! Where a value stands: file, byte range, line and column.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::tree::{Entry, Node, Value};
 
 /// One file that was read: its path and its text.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,37 +57,110 @@ impl fmt::Debug for Span {
 }
 
 /// Where each value of the project was written, by its path in the model.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Origins {
-    spans: BTreeMap<String, Span>,
+    root: Option<Arc<Node>>,
 }
 
 impl Origins {
+    pub(crate) fn new(root: Node) -> Self {
+        Self { root: Some(Arc::new(root)) }
+    }
+
+    /// The resolved document that the project was made from.
+    pub(crate) fn root(&self) -> Option<&Node> {
+        self.root.as_deref()
+    }
+
     /// The place of `path`, such as `services.web.ports[0]`; the nearest value around it if it has none itself.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Span> {
-        let mut path = path;
-        loop {
-            if let Some(span) = self.spans.get(path) {
-                return Some(span);
-            }
-            path = &path[..path.rfind(['.', '['])?];
+        let mut node = self.root.as_deref()?;
+        let mut span = None;
+        let mut rest = path;
+        while !rest.is_empty() {
+            let Some((place, next, tail)) = step(node, rest) else {
+                break;
+            };
+            span = Some(place);
+            node = next;
+            rest = tail;
         }
+        span
     }
 
-    /// Every path below `prefix` with its place, in path order.
-    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Span)> {
-        self.spans
-            .range(prefix.to_owned()..)
-            .take_while(move |(path, _)| path.starts_with(prefix))
-            .filter(move |(path, _)| {
-                let rest = &path[prefix.len()..];
-                rest.is_empty() || rest.starts_with(['.', '['])
-            })
-            .map(|(path, span)| (path.as_str(), span))
+    /// The place of `path` and of every value inside it, in the order of the model.
+    #[must_use]
+    pub fn below(&self, path: &str) -> Vec<(String, Span)> {
+        let mut found = Vec::new();
+        let Some(mut node) = self.root.as_deref() else {
+            return found;
+        };
+        let mut rest = path;
+        let mut span = &node.span;
+        while !rest.is_empty() {
+            let Some((place, next, tail)) = step(node, rest) else {
+                return found;
+            };
+            (span, node, rest) = (place, next, tail);
+        }
+        collect(node, span, path.to_owned(), &mut found);
+        found
     }
+}
 
-    pub(crate) fn insert(&mut self, path: String, span: Span) {
-        self.spans.insert(path, span);
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Origins").finish_non_exhaustive()
+    }
+}
+
+/// Goes one step down a path: its place, the value there and the rest of the path.
+///
+/// Keys may hold dots themselves, so the longest key that fits wins.
+fn step<'a, 'p>(node: &'a Node, path: &'p str) -> Option<(&'a Span, &'a Node, &'p str)> {
+    match &node.value {
+        Value::List(list) => {
+            let (index, tail) = path.strip_prefix('[')?.split_once(']')?;
+            let item = list.get(index.parse::<usize>().ok()?)?;
+            Some((&item.span, item, tail))
+        }
+        Value::Map(map) => {
+            let path = path.strip_prefix('.').unwrap_or(path);
+            let mut end = path.len();
+            loop {
+                if let Some(entry) = map.get(&path[..end]) {
+                    return Some((place(entry), &entry.node, &path[end..]));
+                }
+                end = path[..end].rfind(['.', '['])?;
+            }
+        }
+        _ => None,
+    }
+}
+
+/// The key of a mapping or list stands for it; a scalar stands for itself.
+fn place(entry: &Entry) -> &Span {
+    match entry.node.value {
+        Value::Map(_) | Value::List(_) | Value::Null => &entry.key,
+        _ => &entry.node.span,
+    }
+}
+
+fn collect(node: &Node, span: &Span, path: String, found: &mut Vec<(String, Span)>) {
+    found.push((path.clone(), span.clone()));
+    match &node.value {
+        Value::List(list) => {
+            for (index, item) in list.iter().enumerate() {
+                collect(item, &item.span, format!("{path}[{index}]"), found);
+            }
+        }
+        Value::Map(map) => {
+            for (key, entry) in map {
+                let dot = if path.is_empty() { "" } else { "." };
+                collect(&entry.node, place(entry), format!("{path}{dot}{key}"), found);
+            }
+        }
+        _ => {}
     }
 }

@@ -54,9 +54,6 @@ fn scaled(number: &str, unit: i128) -> Option<i128> {
 /// Reads a size such as `64m`, `1.5g` or `10KiB`; all units are binary.
 pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
     let bad = || format!("`{text}` is not a size");
-    if text == "-1" {
-        return Ok(Bytes(-1));
-    }
     let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.').ok_or_else(bad)?;
     let (number, suffix) = text.split_at(end + 1);
     let suffix = suffix.strip_prefix(' ').unwrap_or(suffix).to_ascii_lowercase();

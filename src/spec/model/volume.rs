@@ -90,12 +90,18 @@ pub struct BindOptions {
     /// Propagation of mounts, such as `rshared`.
     #[serde(skip_serializing_if = "absent")]
     pub propagation: String,
-    /// Makes the folder on the host if it is missing.
-    #[serde(skip_serializing_if = "absent")]
-    pub create_host_path: bool,
+    /// Makes the folder on the host if it is missing; the short syntax says yes, `None` that nothing was said.
+    #[serde(skip_serializing_if = "not_true")]
+    pub create_host_path: Option<bool>,
     /// `enabled`, `disabled`, `writable` or `readonly`.
     #[serde(skip_serializing_if = "absent")]
     pub recursive: String,
+}
+
+/// docker compose 2.40 writes this attribute only where it is true.
+#[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde passes a reference")]
+fn not_true(value: &Option<bool>) -> bool {
+    *value != Some(true)
 }
 
 /// Options of a volume mount.

@@ -1,0 +1,276 @@
+//! The grammar of `.env` and `env_file`.
+
+use std::collections::BTreeMap;
+
+use crate::template::{self, Lookup};
+
+/// Why a file of variables cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// First byte of the place.
+    pub(crate) at: usize,
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+/// Reads a file of variables.
+///
+/// `outer` is asked first when a value names a variable, then what stands above in the file.
+pub(crate) fn parse(text: &str, outer: &dyn Lookup, unset: &mut Vec<String>) -> Result<BTreeMap<String, String>, Fault> {
+    let mut reader = Reader { text, at: 0, outer, known: BTreeMap::new() };
+    while reader.skip_to_statement() {
+        reader.statement(unset)?;
+    }
+    Ok(reader.known)
+}
+
+/// Reads `format: raw`: every line is `KEY=VALUE` as it stands, without quotes, comments behind values or variables.
+pub(crate) fn parse_raw(text: &str, outer: &dyn Lookup) -> Result<BTreeMap<String, String>, Fault> {
+    let mut known = BTreeMap::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let line = line.trim_end_matches(['\n', '\r']);
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = match line.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (line, None),
+        };
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            return Err(Fault {
+                at: start,
+                message: format!("invalid variable name `{key}`"),
+                hint: "write KEY=VALUE, one on each line".to_owned(),
+            });
+        }
+        if let Some(value) = value.or_else(|| outer.get(key)) {
+            known.insert(key.to_owned(), value.to_owned());
+        }
+    }
+    Ok(known)
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    outer: &'a dyn Lookup,
+    known: BTreeMap<String, String>,
+}
+
+/// Variables of the surroundings over those of the file so far.
+struct Layers<'a>(&'a dyn Lookup, &'a BTreeMap<String, String>);
+
+impl Lookup for Layers<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let below = || self.1.get(name).map(String::as_str);
+        self.0.get(name).or_else(below)
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    /// Goes to the next statement, over blank lines and comments; false at the end.
+    fn skip_to_statement(&mut self) -> bool {
+        loop {
+            let rest = self.rest();
+            let trimmed = rest.trim_start();
+            self.at += rest.len() - trimmed.len();
+            if !trimmed.starts_with('#') {
+                return !trimmed.is_empty();
+            }
+            self.at += trimmed.find('\n').unwrap_or(trimmed.len());
+        }
+    }
+
+    fn statement(&mut self, unset: &mut Vec<String>) -> Result<(), Fault> {
+        if let Some(after) = self.rest().strip_prefix("export") {
+            if after.starts_with(is_blank) {
+                self.at = self.text.len() - after.trim_start_matches(is_blank).len();
+            }
+        }
+        let start = self.at;
+        let (key, inherited) = self.key()?;
+        if key.contains(' ') {
+            return Err(Fault {
+                at: start,
+                message: "key cannot contain a space".to_owned(),
+                hint: format!("write {}=…", key.replace(' ', "_")),
+            });
+        }
+        if inherited {
+            if let Some(value) = self.outer.get(key) {
+                self.known.insert(key.to_owned(), value.to_owned());
+            }
+            return Ok(());
+        }
+        let value = self.value(unset)?;
+        self.known.insert(key.to_owned(), value);
+        Ok(())
+    }
+
+    /// Reads a name up to `=` or `:`; a line without either inherits its value.
+    fn key(&mut self) -> Result<(&'a str, bool), Fault> {
+        let rest = self.rest();
+        for (at, char) in rest.char_indices() {
+            match char {
+                '=' | ':' | '\n' => {
+                    let after = &rest[at + 1..];
+                    self.at = self.text.len() - after.trim_start_matches(is_blank).len();
+                    return Ok((rest[..at].trim_end(), char == '\n'));
+                }
+                '_' | '.' | '-' | '[' | ']' => {}
+                _ if is_blank(char) || char.is_alphanumeric() => {}
+                _ => {
+                    let line = rest.lines().next().unwrap_or("");
+                    return Err(Fault {
+                        at: self.at + at,
+                        message: format!("unexpected character `{char}` in variable name `{line}`"),
+                        hint: "a line is KEY=VALUE; put values with line breaks in quotes".to_owned(),
+                    });
+                }
+            }
+        }
+        self.at = self.text.len();
+        Ok((rest.trim_end(), true))
+    }
+
+    fn value(&mut self, unset: &mut Vec<String>) -> Result<String, Fault> {
+        let rest = self.rest();
+        match rest.chars().next() {
+            Some(quote @ ('"' | '\'')) => self.quoted(quote, unset),
+            _ => {
+                let end = rest.find('\n').unwrap_or(rest.len());
+                let line = &rest[..end];
+                let value = &line[..comment(line)];
+                let value = self.expand(value.trim_end(), unset)?;
+                self.at += end;
+                Ok(value)
+            }
+        }
+    }
+
+    fn quoted(&mut self, quote: char, unset: &mut Vec<String>) -> Result<String, Fault> {
+        let rest = self.rest();
+        let mut content = String::new();
+        let mut escaped = false;
+        for (at, char) in rest.char_indices().skip(1) {
+            if char == quote && !escaped {
+                let value = if quote == '"' { self.expand(&unescape(&content), unset)? } else { content };
+                // Whatever follows the quote on its line is dropped.
+                let behind = &rest[at + 1..];
+                self.at += at + 1 + behind.find('\n').unwrap_or(behind.len());
+                return Ok(value);
+            }
+            if char == '\\' && !escaped {
+                escaped = true;
+                continue;
+            }
+            if escaped && char != quote {
+                content.push('\\');
+            }
+            escaped = false;
+            content.push(char);
+        }
+        Err(Fault {
+            at: self.at,
+            message: format!("unterminated quoted value {}", rest.lines().next().unwrap_or("")),
+            hint: format!("close it with {quote}"),
+        })
+    }
+
+    fn expand(&self, value: &str, unset: &mut Vec<String>) -> Result<String, Fault> {
+        let layers = Layers(self.outer, &self.known);
+        template::substitute(value, &layers, unset).map_err(|fault| Fault { at: self.at, message: fault.message, hint: fault.hint })
+    }
+}
+
+/// Where the comment of an unquoted line begins; its end if there is none.
+fn comment(line: &str) -> usize {
+    line.match_indices('#')
+        .map(|(at, _)| at)
+        .find(|&at| line[..at].ends_with(char::is_whitespace))
+        .unwrap_or(line.len())
+}
+
+/// Blank, but no line break.
+fn is_blank(char: char) -> bool {
+    matches!(char, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
+}
+
+/// Resolves the escapes of a double-quoted value; `\$` becomes the `$$` of templates.
+fn unescape(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            result.push(char);
+            continue;
+        }
+        match chars.next() {
+            Some('$') => result.push_str("$$"),
+            Some('n') => result.push('\n'),
+            Some('r') => result.push('\r'),
+            Some('t') => result.push('\t'),
+            Some('a') => result.push('\u{7}'),
+            Some('b') => result.push('\u{8}'),
+            Some('f') => result.push('\u{c}'),
+            Some('v') => result.push('\u{b}'),
+            Some(same @ ('"' | '\\')) => result.push(same),
+            Some('0') => {
+                let mut code = 0;
+                let mut digits = 0;
+                while let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)).filter(|_| digits < 3) {
+                    code = code * 8 + digit;
+                    digits += 1;
+                    chars.next();
+                }
+                result.extend(char::from_u32(code));
+            }
+            Some(other) => {
+                result.push('\\');
+                result.push(other);
+            }
+            None => result.push('\\'),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>, Fault> {
+        let outer = |name: &str| (name == "OS").then_some("outside");
+        Ok(parse(text, &outer, &mut Vec::new())?.into_iter().collect())
+    }
+
+    #[test]
+    fn values_are_read_with_quotes_comments_and_variables() {
+        for (text, value) in [
+            ("A=b # c", "b"),
+            ("A=b#c", "b#c"),
+            ("A=# c", "# c"),
+            ("export A = b", "b"),
+            ("A: b", "b"),
+            ("A='$x \\'y\\''", "$x 'y'"),
+            ("A=\"l1\nl2\\tx\" junk", "l1\nl2\tx"),
+            ("A=\"\\$x\"", "$x"),
+            ("A=\\$OS", "\\outside"),
+            ("B=1\nA=${B}${OS}", "1outside"),
+        ] {
+            let read = read(text).map(|all| all.into_iter().find(|(key, _)| key == "A"));
+            assert_eq!(read, Ok(Some(("A".to_owned(), value.to_owned()))), "{text}");
+        }
+        assert_eq!(read("OS\nNOPE\n"), Ok(vec![("OS".to_owned(), "outside".to_owned())]));
+        assert!(read("A B=c").is_err());
+        assert!(read("A=\"x").is_err());
+    }
+}

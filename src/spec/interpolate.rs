@@ -1,0 +1,163 @@
+//! Replaces variables in values (never in keys), and turns texts into the types that their attributes have.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Code, SpecError};
+use crate::findings::Findings;
+use crate::path::{Step, show};
+use crate::template::{self, Lookup};
+use crate::tree::{Node, Value};
+
+/// The variables of one file.
+pub(crate) type Variables = BTreeMap<String, String>;
+
+impl Lookup for Variables {
+    fn get(&self, name: &str) -> Option<&str> {
+        BTreeMap::get(self, name).map(String::as_str)
+    }
+}
+
+/// Interpolates a whole document.
+pub(crate) fn interpolate(node: &mut Node, variables: &Variables, findings: &mut Findings) {
+    walk(node, &mut Vec::new(), variables, findings);
+}
+
+fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>, variables: &Variables, findings: &mut Findings) {
+    if let Value::Str(text) = &mut node.value {
+        let text = std::mem::take(text);
+        node.value = scalar(text, node, path, variables, findings);
+        return;
+    }
+    match &mut node.value {
+        Value::List(list) => {
+            for (index, item) in list.iter_mut().enumerate() {
+                path.push(Step::Item(index));
+                walk(item, path, variables, findings);
+                path.pop();
+            }
+        }
+        Value::Map(map) => {
+            for (key, entry) in map {
+                path.push(Step::Key(key));
+                walk(&mut entry.node, path, variables, findings);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
+    }
+}
+
+/// The value of one text; the text as it was if it cannot be read.
+fn scalar(text: String, node: &Node, path: &[Step<'_>], variables: &Variables, findings: &mut Findings) -> Value {
+    let mut text = text;
+    if text.contains('$') {
+        let mut unset = Vec::new();
+        match template::substitute(&text, variables, &mut unset) {
+            Ok(value) => text = value,
+            Err(fault) => {
+                let message = format!("{} in {}", fault.message, show(path));
+                findings.error(SpecError::new(fault.code, message).at(&node.span).path(show(path)).hint(fault.hint));
+                return Value::Str(text);
+            }
+        }
+        for name in unset {
+            findings.warn(format!("The \"{name}\" variable is not set. Defaulting to a blank string."), Some(&node.span));
+        }
+    }
+    let Some(cast) = cast_of(path) else {
+        return Value::Str(text);
+    };
+    match cast.apply(&text) {
+        Ok(value) => {
+            if matches!(value, Value::Bool(_)) && !matches!(text.as_str(), "true" | "false") {
+                let message = format!("\"{text}\" for boolean is not supported by YAML 1.2, please use `true` or `false`");
+                findings.warn(message, Some(&node.span));
+            }
+            value
+        }
+        Err(reason) => {
+            findings.error(
+                SpecError::new(Code::WrongType, format!("{reason}: `{text}`"))
+                    .at(&node.span)
+                    .path(show(path))
+                    .label(format!("must be {}", cast.name())),
+            );
+            Value::Str(text)
+        }
+    }
+}
+
+/// The type that a text becomes.
+#[derive(Clone, Copy)]
+enum Cast {
+    Int,
+    Float,
+    Bool,
+}
+
+impl Cast {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Int => "an integer",
+            Self::Float => "a number",
+            Self::Bool => "a boolean",
+        }
+    }
+
+    fn apply(self, text: &str) -> Result<Value, &'static str> {
+        match self {
+            Self::Int => text.parse().map(Value::Int).map_err(|_| "invalid integer"),
+            Self::Float => text.parse().map(Value::Float).map_err(|_| "invalid number"),
+            Self::Bool => match text.to_ascii_lowercase().as_str() {
+                "y" | "yes" | "true" | "on" => Ok(Value::Bool(true)),
+                "n" | "no" | "false" | "off" => Ok(Value::Bool(false)),
+                _ => Err("invalid boolean"),
+            },
+        }
+    }
+}
+
+/// Which attributes turn a text into a number or a boolean before anything else looks at it.
+fn cast_of(path: &[Step<'_>]) -> Option<Cast> {
+    use Step::{Item, Key};
+    match path {
+        [Key("services"), Key(_), rest @ ..] => service_cast(rest),
+        [Key("networks"), Key(_), Key("external" | "internal" | "attachable" | "enable_ipv4" | "enable_ipv6")]
+        | [Key("volumes" | "secrets" | "configs"), Key(_), Key("external")] => Some(Cast::Bool),
+        [Key(_), ..] | [Item(_), ..] | [] => None,
+    }
+}
+
+fn service_cast(path: &[Step<'_>]) -> Option<Cast> {
+    use Step::{Item, Key};
+    match path {
+        [Key("init" | "oom_kill_disable" | "privileged" | "read_only" | "stdin_open" | "tty" | "attach" | "use_api_socket")]
+        | [Key("healthcheck"), Key("disable")]
+        | [Key("build"), Key("no_cache" | "pull" | "privileged")]
+        | [Key("depends_on"), Key(_), Key("required" | "restart")]
+        | [Key("env_file"), Item(_), Key("required")]
+        | [Key("pre_start" | "post_start" | "pre_stop"), Item(_), Key("privileged" | "per_replica")]
+        | [Key("volumes"), Item(_), Key("read_only")]
+        | [Key("volumes"), Item(_), Key("volume"), Key("nocopy")]
+        | [Key("volumes"), Item(_), Key("bind"), Key("create_host_path")] => Some(Cast::Bool),
+        [
+            Key(
+                "cpu_count" | "cpu_period" | "cpu_quota" | "cpu_rt_period" | "cpu_rt_runtime" | "cpu_shares" | "oom_score_adj"
+                | "pids_limit" | "scale",
+            ),
+        ]
+        | [Key("configs" | "secrets"), Item(_), Key("mode")]
+        | [Key("deploy"), Key("replicas")]
+        | [Key("deploy"), Key("update_config" | "rollback_config"), Key("parallelism")]
+        | [Key("deploy"), Key("restart_policy"), Key("max_attempts")]
+        | [Key("deploy"), Key("placement"), Key("max_replicas_per_node")]
+        | [Key("healthcheck"), Key("retries")]
+        | [Key("ports"), Item(_), Key("target")]
+        | [Key("ulimits"), Key(_)]
+        | [Key("ulimits"), Key(_), Key("hard" | "soft")] => Some(Cast::Int),
+        [Key("cpu_percent" | "cpus")] | [Key("deploy"), Key("update_config" | "rollback_config"), Key("max_failure_ratio")] => {
+            Some(Cast::Float)
+        }
+        _ => None,
+    }
+}

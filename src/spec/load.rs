@@ -1,0 +1,197 @@
+//! Files → one merged, canonical document.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Code, SpecError};
+use crate::findings::Findings;
+use crate::interpolate::{Variables, interpolate};
+use crate::paths::Base;
+use crate::reset::Keys;
+use crate::sources::{Files, LoadOptions};
+use crate::span::{Source, Span};
+use crate::tree::{Map, Node, Value};
+use crate::{canonical, defaults, environment, extends, include, merge, reset, schema, unique, yaml};
+
+/// Deepest chain of includes and extensions.
+pub(crate) const MAX_CHAIN: usize = 100;
+
+pub(crate) struct Loader<'a> {
+    pub(crate) files: &'a dyn Files,
+    pub(crate) options: LoadOptions,
+    pub(crate) home: Option<&'a str>,
+    pub(crate) stdin: Option<&'a [u8]>,
+    pub(crate) findings: &'a mut Findings,
+    /// Files that were read already, by their path.
+    sources: HashMap<PathBuf, Arc<Source>>,
+}
+
+/// What holds for all files that are loaded together.
+pub(crate) struct Scope<'s> {
+    /// Where relative paths start.
+    pub(crate) folder: PathBuf,
+    /// Where `include` and `extends` look for files.
+    pub(crate) lookup: PathBuf,
+    pub(crate) variables: &'s Variables,
+    /// The files that include this one, outermost first.
+    pub(crate) including: Vec<PathBuf>,
+}
+
+/// A document before it is merged, and what it takes away from earlier ones.
+pub(crate) struct Document {
+    pub(crate) node: Node,
+    pub(crate) resets: Vec<Keys>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(files: &'a dyn Files, options: LoadOptions, findings: &'a mut Findings) -> Self {
+        Self { files, options, home: None, stdin: None, findings, sources: HashMap::new() }
+    }
+
+    /// Loads files over each other, with their paths resolved.
+    pub(crate) fn model(&mut self, files: &[PathBuf], scope: &Scope<'_>) -> Option<Node> {
+        let mut merged: Option<Node> = None;
+        for file in files {
+            self.file(file, scope, &mut merged);
+        }
+        let mut model = merged?;
+        defaults::set(&mut model);
+        defaults::check(&model, self.findings);
+        if !self.options.no_path_resolution || !scope.including.is_empty() {
+            self.base(&scope.folder).resolve(&mut model);
+        }
+        environment::inherit(&mut model, scope.variables);
+        Some(model)
+    }
+
+    pub(crate) fn base<'b>(&'b self, folder: &'b Path) -> Base<'b> {
+        Base { folder, home: self.home }
+    }
+
+    /// Merges one file over what was loaded before.
+    fn file(&mut self, path: &Path, scope: &Scope<'_>, merged: &mut Option<Node>) {
+        let Some(source) = self.read(path, None) else {
+            return;
+        };
+        let documents = self.documents(&source);
+        if documents.is_empty() && self.findings.errors.is_empty() {
+            self.findings.error(
+                SpecError::new(Code::Syntax, "empty compose file")
+                    .at(&start_of(&source))
+                    .hint("a compose file begins with `services:`"),
+            );
+        }
+        for node in documents {
+            self.document(node, path, scope, merged);
+        }
+    }
+
+    fn document(&mut self, node: Node, path: &Path, scope: &Scope<'_>, merged: &mut Option<Node>) {
+        let Some(mut document) = self.prepare(node, scope.variables) else {
+            return;
+        };
+        include::apply(self, &mut document.node, path, scope);
+        extends::apply(self, &mut document, path, scope);
+        let base = merged.get_or_insert_with(|| {
+            let mut empty = document.node.clone();
+            empty.value = Value::Map(Map::new());
+            empty
+        });
+        reset::apply(base, &document.resets);
+        merge::merge(base, document.node, self.findings);
+        unique::enforce(base);
+        schema::check(base, self.findings);
+        if let Some(version) = base.as_map_mut().and_then(|map| map.shift_remove("version")) {
+            let message = format!(
+                "{}: the attribute `version` is obsolete, it will be ignored, please remove it to avoid potential confusion",
+                path.display()
+            );
+            self.findings.warn(message, Some(&version.key));
+        }
+        canonical::canonical(base, self.options.no_interpolate, self.findings);
+        defaults::omit_empty(base);
+        unique::enforce(base);
+    }
+
+    /// Resolves tags and variables of one document.
+    pub(crate) fn prepare(&mut self, node: Node, variables: &Variables) -> Option<Document> {
+        let mut node = node;
+        if node.as_map().is_none() {
+            self.findings.error(
+                SpecError::new(Code::WrongType, "the top level must be a mapping")
+                    .at(&node.span)
+                    .label(format!("this is {}", node.kind()))
+                    .hint("a compose file begins with `services:`"),
+            );
+            return None;
+        }
+        let resets = reset::take(&mut node);
+        if !self.options.no_interpolate {
+            interpolate(&mut node, variables, self.findings);
+        }
+        Some(Document { node, resets })
+    }
+
+    /// The documents of a file, without those that hold mistakes in their syntax.
+    pub(crate) fn documents(&mut self, source: &Arc<Source>) -> Vec<Node> {
+        let mut errors = Vec::new();
+        let documents = yaml::parse(source, &mut errors);
+        for error in errors {
+            self.findings.error(error);
+        }
+        documents
+    }
+
+    /// Reads a file; a failure is reported where `from` names it.
+    pub(crate) fn read(&mut self, path: &Path, from: Option<&Span>) -> Option<Arc<Source>> {
+        if let Some(known) = self.sources.get(path) {
+            return Some(Arc::clone(known));
+        }
+        let bytes = match self.stdin.filter(|_| path == Path::new("-")) {
+            Some(bytes) => Ok(bytes.to_vec()),
+            None => self.files.read(path),
+        };
+        let text = match bytes.map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => {
+                let error = SpecError::new(Code::Syntax, format!("{} is not valid UTF-8", path.display()));
+                self.report(error, from);
+                return None;
+            }
+            Err(error) => {
+                let error = unreadable(path, &error);
+                self.report(error, from);
+                return None;
+            }
+        };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+        let source = Arc::new(Source { path: path.to_owned(), text: Arc::from(text) });
+        self.sources.insert(path.to_owned(), Arc::clone(&source));
+        Some(source)
+    }
+
+    pub(crate) fn report(&mut self, error: SpecError, at: Option<&Span>) {
+        let error = match at {
+            Some(span) => error.at(span),
+            None => error,
+        };
+        self.findings.error(error);
+    }
+}
+
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> SpecError {
+    let path = path.display();
+    let (reason, hint) = match error.kind() {
+        io::ErrorKind::NotFound => ("no such file or directory", "check the path; it is case-sensitive"),
+        io::ErrorKind::IsADirectory => ("is a directory", "name a file in it"),
+        io::ErrorKind::PermissionDenied => ("permission denied", "make it readable"),
+        _ => return SpecError::new(Code::File, format!("cannot read {path}: {error}")),
+    };
+    SpecError::new(Code::File, format!("cannot read {path}: {reason}")).hint(hint)
+}
+
+pub(crate) fn start_of(source: &Arc<Source>) -> Span {
+    Span { source: Arc::clone(source), start: 0, end: 0, line: 1, column: 1 }
+}

@@ -1,0 +1,76 @@
+//! The project's name.
+
+use std::path::PathBuf;
+
+use crate::error::{Code, SpecError};
+use crate::interpolate::Variables;
+use crate::load::Loader;
+use crate::sources::Sources;
+use crate::template;
+use crate::yaml;
+
+/// Decides the name: given by hand, then `COMPOSE_PROJECT_NAME`, then `name:`, then the folder.
+pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathBuf], variables: &Variables) -> String {
+    let given = sources
+        .project_name
+        .as_ref()
+        .or_else(|| variables.get("COMPOSE_PROJECT_NAME"))
+        .filter(|name| !name.is_empty());
+    if let Some(name) = given {
+        if normalize(name) != *name {
+            let message = format!(
+                "invalid project name \"{name}\": must consist only of lowercase alphanumeric characters, hyphens, and underscores as well as start with a letter or number"
+            );
+            let error = SpecError::new(Code::ProjectName, message);
+            loader.findings.error(error.hint(format!("use `{}`", normalize(name))));
+        }
+        return name.clone();
+    }
+    let mut name = String::new();
+    for file in files {
+        if let Some(found) = written(loader, file, variables) {
+            name = found;
+        }
+    }
+    name = normalize(&name);
+    if name.is_empty() {
+        let folder = sources.working_dir.file_name();
+        name = normalize(&folder.unwrap_or_default().to_string_lossy());
+    }
+    if name.is_empty() {
+        let error = SpecError::new(Code::ProjectName, "project name must not be empty");
+        loader.findings.error(error.hint("give one with -p, or write `name:` in the compose file"));
+    }
+    name
+}
+
+/// The `name:` of a file; mistakes in the file are reported when it is loaded.
+fn written(loader: &mut Loader<'_>, file: &std::path::Path, variables: &Variables) -> Option<String> {
+    let source = loader.read(file, None)?;
+    if !source
+        .text
+        .lines()
+        .any(|line| line.trim_start_matches(['{', ' ']).trim_start_matches(['"', '\'']).starts_with("name"))
+    {
+        return None;
+    }
+    let documents = yaml::parse(&source, &mut Vec::new());
+    let name = documents.iter().rev().find_map(|document| {
+        let text = document.get("name")?.as_str()?;
+        Some(text.to_owned()).filter(|name| !name.is_empty())
+    })?;
+    if loader.options.no_interpolate {
+        return Some(name);
+    }
+    template::substitute(&name, variables, &mut Vec::new()).ok()
+}
+
+/// Leaves only what a name may hold.
+pub(crate) fn normalize(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let kept: String = lower
+        .chars()
+        .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
+        .collect();
+    kept.trim_start_matches(['_', '-']).to_owned()
+}

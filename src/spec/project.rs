@@ -1,0 +1,56 @@
+//! The resolved document → [`Project`].
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::decode::decode;
+use crate::findings::Findings;
+use crate::model::{Extensions, Project, Service};
+use crate::tree::Node;
+
+/// Reads every part; services with a mistake are left out after it is reported.
+pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
+    let mut services: BTreeMap<String, Service> = section(model, "services", findings);
+    for (name, service) in &mut services {
+        service.name.clone_from(name);
+        if let Some(node) = model.get("services").and_then(|node| node.get(name)) {
+            service.extensions = extensions(node);
+        }
+    }
+    Project {
+        services,
+        networks: section(model, "networks", findings),
+        volumes: section(model, "volumes", findings),
+        secrets: section(model, "secrets", findings),
+        configs: section(model, "configs", findings),
+        models: section(model, "models", findings),
+        extensions: extensions(model),
+        ..Project::default()
+    }
+}
+
+fn section<T: DeserializeOwned>(model: &Node, key: &str, findings: &mut Findings) -> BTreeMap<String, T> {
+    let mut all = BTreeMap::new();
+    let Some(map) = model.get(key).and_then(Node::as_map) else {
+        return all;
+    };
+    for (name, entry) in map {
+        match decode(&entry.node) {
+            Ok(value) => {
+                all.insert(name.clone(), value);
+            }
+            Err(failure) => findings.error(failure.into_error(&format!("{key}.{name}"))),
+        }
+    }
+    all
+}
+
+fn extensions(node: &Node) -> Extensions {
+    let map = node.as_map();
+    map.into_iter()
+        .flatten()
+        .filter(|(key, _)| key.starts_with("x-"))
+        .map(|(key, entry)| (key.clone(), entry.node.to_json()))
+        .collect()
+}

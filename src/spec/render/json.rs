@@ -1,0 +1,19 @@
+//! `config --format json`.
+
+use super::RenderOptions;
+use super::ordered::{Value, document, raw};
+use crate::Loaded;
+
+/// Writes a project as JSON, its top level sorted by key.
+#[must_use]
+pub fn json(loaded: &Loaded, options: &RenderOptions) -> String {
+    let mut document = if options.no_interpolate { raw(loaded) } else { document(loaded) };
+    document.sort_keys();
+    let mut value = Value::Map(document);
+    if !options.no_interpolate {
+        value.escape();
+    }
+    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    text.push('\n');
+    text
+}

@@ -1,0 +1,60 @@
+//! `!reset` and `!override`: what a later file takes away from earlier ones.
+
+use crate::tree::{Node, Tag, Value};
+
+/// A path from the top of a document.
+pub(crate) type Keys = Vec<String>;
+
+/// Removes the values tagged `!reset`; returns the paths that earlier files lose, those of `!override` too.
+pub(crate) fn take(document: &mut Node) -> Vec<Keys> {
+    let mut lost = Vec::new();
+    walk(document, &mut Vec::new(), &mut lost);
+    lost
+}
+
+fn walk(node: &mut Node, path: &mut Keys, lost: &mut Vec<Keys>) {
+    match &mut node.value {
+        Value::Map(map) => map.retain(|key, entry| {
+            path.push(key.clone());
+            if entry.node.tag.is_some() {
+                lost.push(path.clone());
+            }
+            let kept = entry.node.tag != Some(Tag::Reset);
+            if kept {
+                walk(&mut entry.node, path, lost);
+            }
+            path.pop();
+            kept
+        }),
+        Value::List(list) => {
+            list.retain(|item| item.tag != Some(Tag::Reset));
+            for item in list {
+                // Items cannot be addressed across files, so what they tag inside concerns no earlier file.
+                walk(item, &mut Vec::new(), &mut Vec::new());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Removes the values at `paths`.
+pub(crate) fn apply(node: &mut Node, paths: &[Keys]) {
+    for path in paths {
+        let Some((last, parents)) = path.split_last() else {
+            continue;
+        };
+        let parent = parents.iter().try_fold(&mut *node, |node, key| node.get_mut(key));
+        if let Some(map) = parent.and_then(Node::as_map_mut) {
+            map.shift_remove(last);
+        }
+    }
+}
+
+/// The paths below one service, as paths of that service.
+pub(crate) fn of_service(paths: &[Keys], name: &str) -> Vec<Keys> {
+    paths
+        .iter()
+        .filter(|path| path.len() > 2 && path[0] == "services" && path[1] == name)
+        .map(|path| path[2..].to_vec())
+        .collect()
+}

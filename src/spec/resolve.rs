@@ -1,0 +1,204 @@
+//! [`load`] and [`select`]: the stages in their order.
+
+use std::path::PathBuf;
+
+use crate::error::{Code, SpecError, SpecErrors};
+use crate::findings::Findings;
+use crate::interpolate::Variables;
+use crate::load::{Loader, Scope};
+use crate::model::Project;
+use crate::sources::{Files, Sources};
+use crate::span::Origins;
+use crate::tree::Node;
+use crate::{Loaded, consistency, environment, lower, name, normalize, paths, profiles, project, schema};
+
+/// Loads a project: all files merged, resolved and checked.
+///
+/// # Errors
+/// Every mistake that was found, in the order of files and lines.
+pub fn load(sources: &Sources, files: &dyn Files) -> Result<Loaded, SpecErrors> {
+    let mut findings = Findings::default();
+    let mut loader = Loader::new(files, sources.options, &mut findings);
+    loader.stdin = sources.stdin.as_deref();
+    loader.home = sources.env.get("HOME").map(String::as_str);
+    let loaded = run(&mut loader, sources);
+    match loaded {
+        Some((project, origins)) if findings.errors.is_empty() => Ok(Loaded { project, warnings: findings.warnings, origins }),
+        _ => Err(findings.into_errors()),
+    }
+}
+
+fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)> {
+    let mut variables = variables(loader, sources);
+    let files: Vec<PathBuf> = sources
+        .files
+        .iter()
+        .map(|file| match file.to_str() {
+            Some("-") => file.clone(),
+            _ => paths::join(&sources.working_dir, file),
+        })
+        .collect();
+    if files.is_empty() {
+        let error = SpecError::new(Code::NoComposeFile, "no compose file specified");
+        loader.findings.error(error.hint("name one with -f"));
+        return None;
+    }
+    let name = name::resolve(loader, sources, &files, &variables);
+    variables.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
+    let scope = Scope {
+        folder: sources.working_dir.clone(),
+        lookup: sources.working_dir.clone(),
+        variables: &variables,
+        including: Vec::new(),
+    };
+    let model = loader.model(&files, &scope);
+    if !loader.findings.errors.is_empty() {
+        return None;
+    }
+    let mut model = model?;
+    if !sources.options.no_normalize {
+        normalize::normalize(&mut model, &name, &variables);
+    }
+    let project = Project { name, working_dir: sources.working_dir.clone(), files, environment: variables, ..Project::default() };
+    if sources.options.no_interpolate {
+        // Texts with variables in them have no types yet, so only the document is of use.
+        return Some((project, Origins::new(model)));
+    }
+    typed(loader, project, model, sources)
+}
+
+/// The variables of the process over those of the files of variables.
+fn variables(loader: &mut Loader<'_>, sources: &Sources) -> Variables {
+    let files: Vec<_> = sources.env_files.iter().map(|file| (paths::join(&sources.working_dir, file), None)).collect();
+    let mut variables = environment::env_files(loader, &files, &sources.env);
+    for (name, value) in &sources.env {
+        variables.insert(name.clone(), value.clone());
+    }
+    variables
+}
+
+fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources) -> Option<(Project, Origins)> {
+    let mut model = model;
+    schema::formats(&model, loader.findings);
+    lower::lower(&mut model, loader.findings);
+    if !loader.findings.errors.is_empty() {
+        return None;
+    }
+    let mut project = Project {
+        name: frame.name,
+        working_dir: frame.working_dir,
+        files: frame.files,
+        environment: frame.environment,
+        ..project::read(&model, loader.findings)
+    };
+    let origins = Origins::new(model);
+    profiles::apply(&mut project, &sources.profiles);
+    if !loader.findings.errors.is_empty() {
+        return None;
+    }
+    complete(loader, &mut project, &origins, sources.options.no_consistency, sources.options.no_env_resolution);
+    profiles::drop_unused(&mut project);
+    Some((project, origins))
+}
+
+/// Checks enabled services and gives them the content of their files of variables.
+fn complete(loader: &mut Loader<'_>, project: &mut Project, origins: &Origins, unchecked: bool, unresolved: bool) {
+    if !unchecked {
+        consistency::check(project, origins, loader.findings);
+    }
+    if unresolved {
+        return;
+    }
+    for service in project.services.values_mut() {
+        environment::resolve(loader, service, &project.environment, origins);
+    }
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Services named on the command line; none means all.
+    pub services: Vec<String>,
+    /// Also the services that they depend on.
+    pub dependencies: bool,
+}
+
+/// Keeps the selected services enabled; the others become disabled.
+///
+/// A service named here is enabled whatever its profiles are, with all services of those profiles that it depends on.
+///
+/// # Errors
+/// Names of services that do not exist, and mistakes in services that were disabled until now.
+pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Result<Loaded, SpecErrors> {
+    if selection.services.is_empty() {
+        return Ok(loaded);
+    }
+    let mut loaded = loaded;
+    let mut findings = Findings::default();
+    let Loaded { project, origins, .. } = &mut loaded;
+    for name in &selection.services {
+        unknown(project, name, &mut findings);
+    }
+    if !findings.errors.is_empty() {
+        return Err(findings.into_errors());
+    }
+    enable(project, selection, origins, files, &mut findings);
+    if !findings.errors.is_empty() {
+        return Err(findings.into_errors());
+    }
+    let wanted = closure(project, selection);
+    let all = std::mem::take(&mut project.services);
+    for (name, service) in all {
+        if wanted.contains(&name) {
+            project.services.insert(name, service);
+        } else {
+            project.disabled.insert(name, service);
+        }
+    }
+    profiles::drop_unused(project);
+    loaded.warnings.append(&mut findings.warnings);
+    Ok(loaded)
+}
+
+fn unknown(project: &Project, name: &str, findings: &mut Findings) {
+    if project.services.contains_key(name) || project.disabled.contains_key(name) {
+        return;
+    }
+    let names = project.services.keys().chain(project.disabled.keys());
+    let hint = match schema::closest(name, names.map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`config --services` lists the services".to_owned(),
+    };
+    let error = SpecError::new(Code::Undefined, format!("no such service: {name}"));
+    findings.error(error.hint(hint));
+}
+
+/// Enables the named services and all services that share their profiles.
+fn enable(project: &mut Project, selection: &Selection, origins: &Origins, files: &dyn Files, findings: &mut Findings) {
+    let named = |name: &String| project.disabled.get(name);
+    let active: Vec<String> = selection.services.iter().filter_map(named).flat_map(|service| service.profiles.clone()).collect();
+    let (wake, sleep): (Vec<_>, Vec<_>) = std::mem::take(&mut project.disabled)
+        .into_iter()
+        .partition(|(_, service)| service.profiles.iter().any(|profile| active.contains(profile)));
+    project.disabled = sleep.into_iter().collect();
+    let mut loader = Loader::new(files, crate::LoadOptions::default(), findings);
+    for (name, mut service) in wake {
+        environment::resolve(&mut loader, &mut service, &project.environment, origins);
+        project.services.insert(name, service);
+    }
+    consistency::check(project, origins, loader.findings);
+}
+
+fn closure(project: &Project, selection: &Selection) -> std::collections::BTreeSet<String> {
+    let mut wanted = std::collections::BTreeSet::new();
+    let mut open = selection.services.clone();
+    while let Some(name) = open.pop() {
+        let Some(service) = project.services.get(&name) else {
+            continue;
+        };
+        if wanted.insert(name) && selection.dependencies {
+            open.extend(service.depends_on.keys().cloned());
+        }
+    }
+    wanted
+}

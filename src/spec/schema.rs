@@ -1,0 +1,8 @@
+//! What may be written where: checks a document against the tables of attributes.
+
+mod check;
+mod service;
+mod shape;
+mod top;
+
+pub(crate) use check::{check, closest, formats, is_valid_service};

@@ -1,0 +1,358 @@
+//! Checks a tree against a shape.
+
+use super::shape::{Form, Object, Shape, Type};
+use super::top::DOCUMENT;
+use crate::error::{Code, SpecError};
+use crate::findings::Findings;
+use crate::path::{Step, show};
+use crate::tree::{Map, Node, Value};
+use crate::units;
+
+/// Checks names and types of a whole document.
+pub(crate) fn check(node: &Node, findings: &mut Findings) {
+    let mut checker = Checker { findings, forms: false };
+    checker.object(node, &DOCUMENT, &mut Vec::new());
+}
+
+/// Whether a service holds no mistake in names and types.
+pub(crate) fn is_valid_service(node: &Node) -> bool {
+    let mut findings = Findings::default();
+    let mut checker = Checker { findings: &mut findings, forms: false };
+    checker.object(node, &super::service::SERVICE, &mut Vec::new());
+    findings.errors.is_empty()
+}
+
+/// Checks the written forms (durations, sizes) of the merged document.
+pub(crate) fn formats(node: &Node, findings: &mut Findings) {
+    let mut checker = Checker { findings, forms: true };
+    checker.object(node, &DOCUMENT, &mut Vec::new());
+}
+
+struct Checker<'f> {
+    findings: &'f mut Findings,
+    /// Looks at written forms only; names and types are known to be right.
+    forms: bool,
+}
+
+impl Checker<'_> {
+    fn value<'a>(&mut self, node: &'a Node, shape: &'static Shape, path: &mut Vec<Step<'a>>) {
+        match shape {
+            Shape::Any => {}
+            Shape::Scalar(types) => self.scalar(node, types, path),
+            Shape::Form(form, types) => {
+                self.scalar(node, types, path);
+                self.form(node, *form, path);
+            }
+            Shape::Range(low, high) => {
+                self.scalar(node, &[Type::Int, Type::Text], path);
+                if let Value::Int(value) = node.value {
+                    if !(*low..=*high).contains(&value) {
+                        let message = format!("{value} is outside {low} to {high}");
+                        self.error(Code::InvalidValue, message, node, path);
+                    }
+                }
+            }
+            Shape::Word(words) => self.word(node, words, path),
+            Shape::List(item) | Shape::Set(item) => {
+                self.list(node, item, matches!(shape, Shape::Set(_)), path);
+            }
+            Shape::Map(value) => self.map(node, value, false, path),
+            Shape::Named(value) => self.map(node, value, true, path),
+            Shape::Object(object) => self.object(node, object, path),
+            Shape::Either(shapes) => match shapes.iter().find(|shape| fits(node, shape)) {
+                Some(shape) => self.value(node, shape, path),
+                None => self.wrong(node, shape, path),
+            },
+        }
+    }
+
+    fn scalar(&mut self, node: &Node, types: &'static [Type], path: &[Step<'_>]) {
+        if !self.forms && !types.iter().any(|ty| is_a(node, *ty)) {
+            self.wrong(node, &Shape::Scalar(types), path);
+        }
+    }
+
+    fn word(&mut self, node: &Node, words: &'static [&'static str], path: &[Step<'_>]) {
+        if self.forms {
+            return;
+        }
+        let Some(text) = node.as_str() else {
+            return self.wrong(node, &Shape::Word(words), path);
+        };
+        if words.contains(&text) {
+            return;
+        }
+        let list = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
+        let mut error = SpecError::new(Code::InvalidValue, format!("`{text}` must be one of {list}"))
+            .at(&node.span)
+            .path(show(path))
+            .label("not one of the allowed words");
+        if let Some(word) = closest(text, words.iter().copied()) {
+            error = error.hint(format!("did you mean `{word}`?"));
+        }
+        self.findings.error(error);
+    }
+
+    fn form(&mut self, node: &Node, form: Form, path: &[Step<'_>]) {
+        let Some(text) = node.as_str() else { return };
+        let (code, message, hint) = match form {
+            Form::Duration if self.forms => match units::duration(text) {
+                Ok(_) => return,
+                Err(message) => (Code::BadDuration, message, duration_hint(text)),
+            },
+            Form::Size if self.forms => match units::bytes(text) {
+                Ok(_) => return,
+                Err(message) => (Code::BadSize, message, "write a number and a unit: b, k, m, g or t, such as 64m".to_owned()),
+            },
+            Form::ContainerName if !self.forms && !is_container_name(text) => (
+                Code::InvalidValue,
+                format!("`{text}` is not a container name"),
+                "use two or more of letters, digits, `_`, `.` and `-`".to_owned(),
+            ),
+            Form::PullPolicy if !self.forms && !is_pull_policy(text) => (
+                Code::InvalidValue,
+                format!("`{text}` is not a pull policy"),
+                "use always, never, missing, build, daily, weekly or every_<duration>".to_owned(),
+            ),
+            Form::Duration | Form::Size | Form::ContainerName | Form::PullPolicy => return,
+        };
+        self.findings.error(SpecError::new(code, message).at(&node.span).path(show(path)).hint(hint));
+    }
+
+    fn list<'a>(&mut self, node: &'a Node, item: &'static Shape, unique: bool, path: &mut Vec<Step<'a>>) {
+        let Some(list) = node.as_list() else {
+            return self.wrong(node, &Shape::List(item), path);
+        };
+        for (index, value) in list.iter().enumerate() {
+            path.push(Step::Item(index));
+            self.value(value, item, path);
+            path.pop();
+        }
+        if unique && !self.forms {
+            self.unique(list, path);
+        }
+    }
+
+    fn unique(&mut self, list: &[Node], path: &[Step<'_>]) {
+        let mut seen: std::collections::HashMap<String, usize> = std::collections::HashMap::new();
+        for (index, value) in list.iter().enumerate() {
+            let Some(first) = seen.insert(value.to_json().to_string(), index) else {
+                continue;
+            };
+            self.findings.error(
+                SpecError::new(Code::InvalidValue, format!("items at {first} and {index} are equal"))
+                    .at(&value.span)
+                    .path(show(path))
+                    .label("said again")
+                    .note(&list[first].span, "first said here")
+                    .hint("remove one of the two"),
+            );
+        }
+    }
+
+    fn map<'a>(&mut self, node: &'a Node, value: &'static Shape, named: bool, path: &mut Vec<Step<'a>>) {
+        let Some(map) = node.as_map() else {
+            return self.wrong(node, &Shape::Map(value), path);
+        };
+        for (key, entry) in map {
+            if named && !self.forms && !is_name(key) {
+                self.findings.error(
+                    SpecError::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
+                        .at(&entry.key)
+                        .path(show(path))
+                        .label("not a valid name")
+                        .hint("names consist of letters, digits, `.`, `_` and `-`"),
+                );
+                continue;
+            }
+            path.push(Step::Key(key));
+            self.value(&entry.node, value, path);
+            path.pop();
+        }
+    }
+
+    fn object<'a>(&mut self, node: &'a Node, object: &'static Object, path: &mut Vec<Step<'a>>) {
+        let Some(map) = node.as_map() else {
+            return self.wrong(node, &Shape::Object(object), path);
+        };
+        for (key, entry) in map {
+            if key.starts_with("x-") {
+                continue;
+            }
+            match object.keys.iter().find(|(name, _)| name == key) {
+                Some((_, shape)) => {
+                    path.push(Step::Key(key));
+                    self.value(&entry.node, shape, path);
+                    path.pop();
+                }
+                None if self.forms => {}
+                None => self.unknown(key, &entry.key, object, path),
+            }
+        }
+        if !self.forms {
+            self.required(node, map, object, path);
+        }
+    }
+
+    fn unknown(&mut self, key: &str, span: &crate::span::Span, object: &'static Object, path: &[Step<'_>]) {
+        let names = object.keys.iter().map(|(name, _)| *name);
+        let hint = match closest(key, names) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if path.is_empty() => {
+                "at the top level stand services, networks, volumes, secrets, configs, models, include, name and x-*".to_owned()
+            }
+            None => "check the indentation, or begin the name with `x-` for an attribute of your own".to_owned(),
+        };
+        self.findings.error(
+            SpecError::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
+                .at(span)
+                .path(show(path))
+                .label("unknown attribute")
+                .hint(hint),
+        );
+    }
+
+    fn required(&mut self, node: &Node, map: &Map, object: &'static Object, path: &[Step<'_>]) {
+        for name in object.required {
+            if !map.contains_key(*name) {
+                self.findings.error(
+                    SpecError::new(Code::MissingKey, format!("missing property '{name}'"))
+                        .at(&node.span)
+                        .path(show(path))
+                        .label(format!("needs `{name}`")),
+                );
+            }
+        }
+    }
+
+    fn wrong(&mut self, node: &Node, shape: &Shape, path: &[Step<'_>]) {
+        if self.forms {
+            return;
+        }
+        let mut error = SpecError::new(Code::WrongType, format!("must be {}", describe(shape)))
+            .at(&node.span)
+            .path(show(path))
+            .label(format!("this is {}", node.kind()));
+        if let Some(hint) = type_hint(node, shape) {
+            error = error.hint(hint);
+        }
+        self.findings.error(error);
+    }
+
+    fn error(&mut self, code: Code, message: String, node: &Node, path: &[Step<'_>]) {
+        self.findings.error(SpecError::new(code, message).at(&node.span).path(show(path)));
+    }
+}
+
+fn is_a(node: &Node, ty: Type) -> bool {
+    match (ty, &node.value) {
+        (Type::Null, Value::Null)
+        | (Type::Bool, Value::Bool(_))
+        | (Type::Int | Type::Num, Value::Int(_))
+        | (Type::Num, Value::Float(_))
+        | (Type::Text, Value::Str(_)) => true,
+        (Type::Int, Value::Float(value)) => value.fract() == 0.0,
+        _ => false,
+    }
+}
+
+/// Whether a branch of `Either` is the one meant: by the structure of the value, not its content.
+fn fits(node: &Node, shape: &Shape) -> bool {
+    match (shape, &node.value) {
+        (Shape::Any, _)
+        | (Shape::List(_) | Shape::Set(_), Value::List(_))
+        | (Shape::Map(_) | Shape::Named(_) | Shape::Object(_), Value::Map(_)) => true,
+        (Shape::Word(_) | Shape::Form(..), Value::Str(_)) => true,
+        (Shape::Range(..), Value::Int(_) | Value::Str(_)) => true,
+        (Shape::Scalar(types), _) => types.iter().any(|ty| is_a(node, *ty)),
+        (Shape::Either(shapes), _) => shapes.iter().any(|shape| fits(node, shape)),
+        _ => false,
+    }
+}
+
+fn describe(shape: &Shape) -> String {
+    match shape {
+        Shape::Any => "any value".to_owned(),
+        Shape::Scalar(types) | Shape::Form(_, types) => {
+            let names: Vec<&str> = types.iter().map(|ty| type_name(*ty)).collect();
+            join(&names)
+        }
+        Shape::Range(..) => "an integer or a string".to_owned(),
+        Shape::Word(words) => join(&words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>()),
+        Shape::List(_) | Shape::Set(_) => "a list".to_owned(),
+        Shape::Map(_) | Shape::Named(_) | Shape::Object(_) => "a mapping".to_owned(),
+        Shape::Either(shapes) => join(&shapes.iter().map(describe).collect::<Vec<_>>()),
+    }
+}
+
+fn type_name(ty: Type) -> &'static str {
+    match ty {
+        Type::Null => "null",
+        Type::Bool => "a boolean",
+        Type::Int => "an integer",
+        Type::Num => "a number",
+        Type::Text => "a string",
+    }
+}
+
+fn join<S: AsRef<str>>(words: &[S]) -> String {
+    let mut text = String::new();
+    for (index, word) in words.iter().enumerate() {
+        if index > 0 {
+            text.push_str(if index + 1 == words.len() { " or " } else { ", " });
+        }
+        text.push_str(word.as_ref());
+    }
+    text
+}
+
+fn type_hint(node: &Node, shape: &Shape) -> Option<String> {
+    let wants_text = fits(&Node::str(&node.span, ""), shape);
+    match &node.value {
+        Value::Null => Some("give it a value, or remove the line".to_owned()),
+        Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if wants_text => {
+            Some(format!("write it in quotes: \"{}\"", node.text().unwrap_or_default()))
+        }
+        Value::Str(text) if matches!(shape, Shape::List(_) | Shape::Set(_)) => Some(format!("write a list: [\"{text}\"]")),
+        _ => None,
+    }
+}
+
+fn duration_hint(text: &str) -> String {
+    if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
+        format!("a duration needs a unit: {text}s")
+    } else {
+        "write numbers and units: ns, us, ms, s, m, h, d or w, such as 1m30s".to_owned()
+    }
+}
+
+/// The known name that was most likely meant.
+pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (word.chars().count() / 3).clamp(1, 3);
+    names
+        .map(|name| (strsim::damerau_levenshtein(word, name), name))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, name)| name)
+}
+
+fn is_name(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// The reference looks for a valid name anywhere in the text.
+fn is_container_name(text: &str) -> bool {
+    text.as_bytes()
+        .windows(2)
+        .any(|pair| pair[0].is_ascii_alphanumeric() && (pair[1].is_ascii_alphanumeric() || matches!(pair[1], b'_' | b'.' | b'-')))
+}
+
+/// The reference looks for a known word anywhere in the text.
+fn is_pull_policy(text: &str) -> bool {
+    let words = ["always", "never", "build", "if_not_present", "missing", "refresh", "daily", "weekly"];
+    let every = text.split("every_").skip(1).any(|rest| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        digits > 0 && rest[digits..].starts_with(['w', 'd', 'h', 'm', 's'])
+    });
+    every || words.iter().any(|word| text.contains(word))
+}

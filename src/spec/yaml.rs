@@ -1,0 +1,126 @@
+//! YAML text → tree. The only file that knows the YAML parser.
+//!
+//! Scalars are read as docker compose reads them: the booleans of YAML 1.2, the numbers of YAML 1.1.
+
+mod builder;
+mod scalar;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScanError, Span as Range};
+
+use crate::error::{Code, SpecError};
+use crate::span::{Source, Span};
+use crate::tree::Node;
+use builder::Builder;
+pub(crate) use scalar::resolve;
+
+/// Parses every document of a file; empty documents are left out.
+///
+/// Documents with a mistake in their syntax are left out too; the mistakes are added to `errors`.
+pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<Node> {
+    let places = Places::new(source);
+    let mut builder = Builder::new(source.text.len());
+    let mut parser = Parser::new_from_str(&source.text);
+    let mut documents = Vec::new();
+    while let Some(event) = parser.next_event() {
+        let (event, range) = match event {
+            Ok(event) => event,
+            Err(error) => {
+                errors.push(syntax(&error, &places));
+                return documents;
+            }
+        };
+        if matches!(event, Event::StreamEnd) {
+            break;
+        }
+        match builder.take(event, &places.span(&range), errors) {
+            Ok(Some(document)) => documents.push(document),
+            Ok(None) => {}
+            Err(error) => {
+                errors.push(*error);
+                return documents;
+            }
+        }
+    }
+    documents
+}
+
+/// A mistake in the syntax, with what most often causes it.
+fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
+    let span = places.span(&Range::empty(*error.marker()));
+    let line = span.line_text().to_owned();
+    let hint = if line.trim_start_matches(' ').starts_with('\t') {
+        "indent with spaces; YAML allows no tabs there"
+    } else if error.info().contains("quote") || error.info().contains("scalar") {
+        "check that every quote is closed"
+    } else if error.info().contains("anchor") || error.info().contains("alias") {
+        "an alias `*name` needs an anchor `&name` before it in the same file"
+    } else {
+        "check the indentation and the punctuation of this line and the one above"
+    };
+    let mut message = format!("invalid YAML: {}", error.info());
+    if let Some(name) = alias_at(&line, span.column).filter(|_| error.info().contains("anchor")) {
+        message = format!("invalid YAML: unknown anchor `{name}`");
+    }
+    SpecError::new(Code::Syntax, message).at(&span).hint(hint)
+}
+
+/// The name of the alias that stands at or before `column`.
+fn alias_at(line: &str, column: usize) -> Option<&str> {
+    let end = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+    let start = line[..end].rfind('*').or_else(|| line.find('*'))? + 1;
+    let name = &line[start..];
+    let end = name.find(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}' | '[')).unwrap_or(name.len());
+    Some(&name[..end]).filter(|name| !name.is_empty())
+}
+
+/// Turns the parser's line and column into byte positions.
+struct Places<'a> {
+    source: &'a Arc<Source>,
+    lines: Vec<usize>,
+    /// Where lines hold more than ASCII, bytes have to be counted.
+    wide: BTreeMap<usize, ()>,
+}
+
+impl<'a> Places<'a> {
+    fn new(source: &'a Arc<Source>) -> Self {
+        let text = &source.text;
+        let mut lines = vec![0];
+        lines.extend(text.match_indices('\n').map(|(at, _)| at + 1));
+        let wide = lines
+            .iter()
+            .enumerate()
+            .filter(|&(line, &start)| {
+                let end = lines.get(line + 1).copied().unwrap_or(text.len());
+                !text.as_bytes()[start..end].is_ascii()
+            })
+            .map(|(line, _)| (line, ()))
+            .collect();
+        Self { source, lines, wide }
+    }
+
+    fn offset(&self, marker: &Marker) -> usize {
+        let line = marker.line().saturating_sub(1);
+        let Some(&start) = self.lines.get(line) else {
+            return self.source.text.len();
+        };
+        if !self.wide.contains_key(&line) {
+            return (start + marker.col()).min(self.source.text.len());
+        }
+        let rest = &self.source.text[start..];
+        rest.char_indices().nth(marker.col()).map_or(self.source.text.len(), |(at, _)| start + at)
+    }
+
+    fn span(&self, range: &Range) -> Span {
+        let start = self.offset(&range.start);
+        Span {
+            source: Arc::clone(self.source),
+            start,
+            end: self.offset(&range.end).max(start),
+            line: range.start.line(),
+            column: range.start.col() + 1,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Parser events → nodes: aliases, merge keys, duplicate keys.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, ScalarStyle, Tag as YamlTag};
+
+use super::scalar;
+use crate::error::{Code, SpecError};
+use crate::span::Span;
+use crate::tree::{Entry, Map, Node, Tag, Value};
+
+/// Deepest nesting; deeper ones could exhaust the stack of the stages that follow.
+const MAX_DEPTH: usize = 128;
+/// Nodes that aliases may add besides one for every byte of the file.
+const ALIAS_ALLOWANCE: usize = 10_000;
+
+pub(super) struct Builder {
+    stack: Vec<Frame>,
+    anchors: HashMap<usize, Node>,
+    /// How many more nodes aliases may copy.
+    allowance: usize,
+}
+
+struct Frame {
+    span: Span,
+    anchor: usize,
+    tag: Option<Tag>,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Map {
+        map: Map,
+        key: Option<(Key, Span)>,
+        merged: Vec<Node>,
+    },
+}
+
+enum Key {
+    Name(String),
+    /// `<<`: the entries of other mappings.
+    Merge,
+    /// Not usable; its value is dropped.
+    Bad,
+}
+
+impl Builder {
+    pub(super) fn new(size: usize) -> Self {
+        Self { stack: Vec::new(), anchors: HashMap::new(), allowance: size + ALIAS_ALLOWANCE }
+    }
+
+    /// Takes one event; returns the document that it completes.
+    ///
+    /// Mistakes that leave the rest readable go to `errors`; the others are returned.
+    pub(super) fn take(&mut self, event: Event<'_>, span: &Span, errors: &mut Vec<SpecError>) -> Result<Option<Node>, Box<SpecError>> {
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(None),
+            Event::DocumentStart(_) => {
+                self.anchors.clear();
+                Ok(None)
+            }
+            Event::Alias(id) => {
+                let node = self.alias(id, span)?;
+                Ok(self.add(node, 0, errors))
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                let node = scalar_node(&text, style, tag.as_deref(), span, errors);
+                Ok(self.add(node, anchor, errors))
+            }
+            Event::SequenceStart(anchor, tag) => self.open(span, anchor, tag.as_deref(), Content::List(Vec::new())),
+            Event::MappingStart(anchor, tag) => {
+                let map = Content::Map { map: Map::new(), key: None, merged: Vec::new() };
+                self.open(span, anchor, tag.as_deref(), map)
+            }
+            Event::SequenceEnd | Event::MappingEnd => Ok(self.close(span, errors)),
+        }
+    }
+
+    fn alias(&mut self, id: usize, span: &Span) -> Result<Node, Box<SpecError>> {
+        let Some(node) = self.anchors.get(&id) else {
+            return Err(Box::new(
+                SpecError::new(Code::Limit, "an anchor contains an alias of itself: cycle detected")
+                    .at(span)
+                    .label("refers to the value around it")
+                    .hint("an alias can only repeat a value that ends before it"),
+            ));
+        };
+        let size = count(node);
+        if size > self.allowance {
+            return Err(Box::new(
+                SpecError::new(Code::Limit, "aliases repeat too much of this file")
+                    .at(span)
+                    .hint("aliases of aliases multiply; write the values out where they are needed"),
+            ));
+        }
+        self.allowance -= size;
+        Ok(node.clone())
+    }
+
+    fn open(&mut self, span: &Span, anchor: usize, tag: Option<&YamlTag>, content: Content) -> Result<Option<Node>, Box<SpecError>> {
+        if self.stack.len() >= MAX_DEPTH {
+            return Err(Box::new(
+                SpecError::new(Code::Limit, "values are nested too deeply")
+                    .at(span)
+                    .hint(format!("at most {MAX_DEPTH} levels are read")),
+            ));
+        }
+        self.stack.push(Frame { span: span.clone(), anchor, tag: compose_tag(tag), content });
+        Ok(None)
+    }
+
+    fn close(&mut self, end: &Span, errors: &mut Vec<SpecError>) -> Option<Node> {
+        let frame = self.stack.pop()?;
+        let mut span = frame.span;
+        let value = match frame.content {
+            Content::List(list) => Value::List(list),
+            Content::Map { mut map, merged, .. } => {
+                merge_keys(&mut map, merged, errors);
+                Value::Map(map)
+            }
+        };
+        span.end = match &value {
+            // A block ends where its last value does, not at the next token.
+            Value::List(list) => list.last().map(|node| node.span.end),
+            Value::Map(map) => map.last().map(|(_, entry)| entry.node.span.end),
+            _ => None,
+        }
+        .unwrap_or(end.end)
+        .max(span.start);
+        let node = Node { span, value, tag: frame.tag };
+        self.add(node, frame.anchor, errors)
+    }
+
+    /// Puts a finished node where it belongs.
+    fn add(&mut self, node: Node, anchor: usize, errors: &mut Vec<SpecError>) -> Option<Node> {
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let Some(frame) = self.stack.last_mut() else {
+            return Some(node).filter(|node| !node.is_null());
+        };
+        match &mut frame.content {
+            Content::List(list) => list.push(node),
+            Content::Map { map, key, merged } => match key.take() {
+                None => *key = Some((read_key(&node, errors), node.span)),
+                Some((Key::Merge, _)) => merged.push(node),
+                Some((Key::Bad, _)) => {}
+                Some((Key::Name(name), span)) => insert(map, name, span, node, errors),
+            },
+        }
+        None
+    }
+}
+
+fn insert(map: &mut Map, name: String, key: Span, node: Node, errors: &mut Vec<SpecError>) {
+    if let Some(first) = map.get(&name) {
+        errors.push(
+            SpecError::new(Code::DuplicateKey, format!("mapping key \"{name}\" is already defined at line {}", first.key.line))
+                .at(&key)
+                .label("defined again")
+                .note(&first.key, "first defined here")
+                .hint("keep one of the two; a later file may override a value, the same mapping may not"),
+        );
+        return;
+    }
+    map.insert(name, Entry { key, node });
+}
+
+fn read_key(node: &Node, errors: &mut Vec<SpecError>) -> Key {
+    match &node.value {
+        Value::Str(name) if name == "<<" => Key::Merge,
+        Value::Str(name) => Key::Name(name.clone()),
+        other => {
+            let text = node.text().unwrap_or_else(|| node.kind().to_owned());
+            let hint = match other {
+                Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
+                _ => format!("write \"{text}\" in quotes"),
+            };
+            errors.push(
+                SpecError::new(Code::WrongType, format!("non-string key {text}"))
+                    .at(&node.span)
+                    .label(format!("this is {}", node.kind()))
+                    .hint(hint),
+            );
+            Key::Bad
+        }
+    }
+}
+
+/// Adds what `<<` brings: the mapping's own keys win, then those of earlier mappings.
+fn merge_keys(map: &mut Map, merged: Vec<Node>, errors: &mut Vec<SpecError>) {
+    for node in merged {
+        let span = node.span.clone();
+        let sources = match node.value {
+            Value::List(list) => list,
+            value => vec![Node::new(&span, value)],
+        };
+        for source in sources {
+            let Value::Map(entries) = source.value else {
+                errors.push(
+                    SpecError::new(Code::Syntax, "`<<` merges mappings only")
+                        .at(&source.span)
+                        .label(format!("this is {}", source.kind())),
+                );
+                continue;
+            };
+            for (name, entry) in entries {
+                map.entry(name).or_insert(entry);
+            }
+        }
+    }
+}
+
+fn scalar_node(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, span: &Span, errors: &mut Vec<SpecError>) -> Node {
+    let core = tag.filter(|tag| tag.is_yaml_core_schema());
+    let value = match core {
+        Some(tag) => scalar::resolve_as(&tag.suffix, text).unwrap_or_else(|| {
+            errors.push(SpecError::new(Code::WrongType, format!("`{text}` is not of the type !!{}", tag.suffix)).at(span));
+            Value::Null
+        }),
+        None if style == ScalarStyle::Plain => scalar::resolve(text),
+        None => Value::Str(text.to_owned()),
+    };
+    Node { span: span.clone(), value, tag: compose_tag(tag) }
+}
+
+fn compose_tag(tag: Option<&YamlTag>) -> Option<Tag> {
+    match tag.filter(|tag| tag.handle == "!")?.suffix.as_str() {
+        "reset" => Some(Tag::Reset),
+        "override" => Some(Tag::Override),
+        _ => None,
+    }
+}
+
+fn count(node: &Node) -> usize {
+    1 + match &node.value {
+        Value::List(list) => list.iter().map(count).sum(),
+        Value::Map(map) => map.values().map(|entry| count(&entry.node)).sum(),
+        _ => 0,
+    }
+}
