@@ -43,9 +43,13 @@ impl Canon<'_> {
             let path = [Step::Key("services"), Step::Key(name), Step::Key(key)];
             match key.as_str() {
                 "build" => self.build(node, &path),
-                "depends_on" => names(node, crate::merge::dependency),
+                "depends_on" => {
+                    names(node, crate::merge::dependency);
+                    resources::dependencies(node);
+                }
+                "ulimits" => self.ulimits(node, &path),
                 "env_file" => resources::env_files(node),
-                "label_file" | "dns" | "dns_search" | "tmpfs" => to_list(node),
+                "label_file" | "dns" => to_list(node),
                 "extends" => wrap(node, "service"),
                 "gpus" => self.gpus(node, &path),
                 "networks" | "models" => names(node, |item| Node::new(&item.span, Value::Null)),
@@ -137,6 +141,22 @@ impl Canon<'_> {
                 }
                 "no_cache_filter" => to_list(node),
                 _ => {}
+            }
+        }
+    }
+
+    /// A text that was no number when variables were replaced never becomes one.
+    fn ulimits(&mut self, node: &Node, path: &[Step<'_>]) {
+        for (key, entry) in node.as_map().into_iter().flatten() {
+            if entry.node.as_str().is_some() {
+                let mut path = path.to_vec();
+                path.push(Step::Key(key));
+                self.findings.error(
+                    SpecError::new(Code::WrongType, "must be an integer or a mapping")
+                        .at(&entry.node.span)
+                        .path(show(&path))
+                        .label("this is a string"),
+                );
             }
         }
     }

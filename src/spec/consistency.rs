@@ -106,6 +106,10 @@ impl Checker<'_> {
                 self.distinct(&service.name, old, &format!("resources.{new}"));
             }
         }
+        // As in docker compose, a limit without `pids` counts as another value here.
+        if service.pids_limit != 0 && limits.is_some_and(|limits| limits.pids == 0) {
+            self.distinct(&service.name, "pids_limit", "resources.limits.pids");
+        }
         if let (Some(scale), Some(replicas)) = (service.scale, deploy.replicas) {
             if scale != replicas {
                 self.distinct(&service.name, "scale", "replicas");

@@ -146,7 +146,6 @@ fn service_cast(path: &[Step<'_>]) -> Option<Cast> {
                 | "pids_limit" | "scale",
             ),
         ]
-        | [Key("configs" | "secrets"), Item(_), Key("mode")]
         | [Key("deploy"), Key("replicas")]
         | [Key("deploy"), Key("update_config" | "rollback_config"), Key("parallelism")]
         | [Key("deploy"), Key("restart_policy"), Key("max_attempts")]

@@ -62,7 +62,9 @@ impl<'a> Loader<'a> {
         if !self.options.no_path_resolution || !scope.including.is_empty() {
             self.base(&scope.folder).resolve(&mut model);
         }
-        environment::inherit(&mut model, scope.variables);
+        if !self.options.no_interpolate {
+            environment::inherit(&mut model, scope.variables);
+        }
         Some(model)
     }
 

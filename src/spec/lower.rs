@@ -79,8 +79,8 @@ impl Lower<'_, '_> {
             if let Some(options) = volume.get_mut("volume") {
                 self.pairs(options, "labels", Missing::Blank);
             }
-            self.tmpfs_mode(volume);
         });
+        self.tmpfs_modes(service);
         for hooks in ["pre_start", "post_start", "pre_stop"] {
             each(service.get_mut(hooks), |_, hook| self.hook(hook));
         }
@@ -116,10 +116,14 @@ impl Lower<'_, '_> {
     }
 
     /// Texts are refused here, as docker compose refuses them: octal or decimal would be a guess.
-    fn tmpfs_mode(&mut self, volume: &Node) {
-        let mode = volume.get("tmpfs").and_then(|node| node.get("mode"));
-        if let Some(node) = mode.filter(|node| node.as_str().is_some()) {
-            self.error(node, &["volumes", "tmpfs", "mode"], Code::WrongType, "must be an integer", "write it without quotes: 0o755");
+    fn tmpfs_modes(&mut self, service: &Node) {
+        let volumes = service.get("volumes").and_then(Node::as_list).unwrap_or(&[]);
+        for (index, volume) in volumes.iter().enumerate() {
+            let mode = volume.get("tmpfs").and_then(|node| node.get("mode"));
+            if let Some(node) = mode.filter(|node| node.as_str().is_some()) {
+                let key = format!("volumes[{index}].tmpfs.mode");
+                self.error(node, &[&key], Code::WrongType, "must be an integer", "write it without quotes: 0o755");
+            }
         }
     }
 

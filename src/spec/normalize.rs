@@ -152,9 +152,7 @@ fn dependencies(service: &mut Node) {
         if let Some(known) = service.get_mut("depends_on") {
             if known.get(&name).is_none() {
                 let mut dependency = crate::merge::dependency(&Node::new(&span, Value::Null));
-                if restart {
-                    dependency.set("restart", Node::new(&span, Value::Bool(true)));
-                }
+                dependency.set("restart", Node::new(&span, Value::Bool(restart)));
                 known.set(&name, dependency);
             }
         }

@@ -6,7 +6,7 @@ use crate::error::{Code, SpecError, SpecErrors};
 use crate::findings::Findings;
 use crate::interpolate::Variables;
 use crate::load::{Loader, Scope};
-use crate::model::Project;
+use crate::model::{Project, Service};
 use crate::sources::{Files, Sources};
 use crate::span::Origins;
 use crate::tree::Node;
@@ -57,7 +57,9 @@ fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)>
     }
     let mut model = model?;
     if !sources.options.no_normalize {
-        normalize::normalize(&mut model, &name, &variables);
+        let none = Variables::new();
+        let known = if sources.options.no_interpolate { &none } else { &variables };
+        normalize::normalize(&mut model, &name, known);
     }
     let project = Project { name, working_dir: sources.working_dir.clone(), files, environment: variables, ..Project::default() };
     if sources.options.no_interpolate {
@@ -96,9 +98,17 @@ fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources
     if !loader.findings.errors.is_empty() {
         return None;
     }
+    project.services.values_mut().for_each(fill_replicas);
     complete(loader, &mut project, &origins, sources.options.no_consistency, sources.options.no_env_resolution);
     profiles::drop_unused(&mut project);
     Some((project, origins))
+}
+
+/// Where both `scale` and `deploy` are written, they agree.
+fn fill_replicas(service: &mut Service) {
+    if let (Some(scale), Some(deploy)) = (service.scale, &mut service.deploy) {
+        deploy.replicas.get_or_insert(scale);
+    }
 }
 
 /// Checks enabled services and gives them the content of their files of variables.

@@ -157,7 +157,7 @@ impl Node {
     }
 }
 
-/// Writes a float as Go's `%v`: the shortest digits, with an exponent below 1e-4 and from 1e21 on.
+/// Writes a float as Go's `%v`: the shortest digits, with an exponent below 1e-4 and from 1e6 on.
 pub(crate) fn float_text(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -168,17 +168,11 @@ pub(crate) fn float_text(value: f64) -> String {
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if value == 0.0 || (-4..6).contains(&exponent) || (exponent < 21 && plain_is_exact(digits, exponent)) {
+    if value == 0.0 || (-4..6).contains(&exponent) {
         return format!("{value}");
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())
-}
-
-/// Whether Go prefers plain digits: only while there are as many digits as the exponent asks for.
-fn plain_is_exact(digits: &str, exponent: i32) -> bool {
-    let count = digits.bytes().filter(u8::is_ascii_digit).count();
-    i32::try_from(count).is_ok_and(|count| count > exponent)
 }
 
 #[cfg(test)]

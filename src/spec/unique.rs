@@ -130,8 +130,11 @@ fn port(node: &Node) -> Option<String> {
         let text = node.get(key).and_then(Node::text).unwrap_or_default();
         if text.is_empty() { otherwise.to_owned() } else { text }
     };
+    // The reference tells a published number from a published text, so both entries stay.
+    let number = matches!(node.get("published").map(|node| &node.value), Some(Value::Int(_)));
+    let kind = if number { "#" } else { "" };
     Some(format!(
-        "{}:{}:{}/{}",
+        "{}:{kind}{}:{}/{}",
         part("host_ip", "0.0.0.0"),
         part("published", ""),
         node.get("target")?.text()?,

@@ -37,6 +37,17 @@ pub(super) fn device(node: &Node) -> Result<Option<Node>, Fault> {
     Ok(Some(long))
 }
 
+/// A dependency is required unless it says otherwise.
+pub(super) fn dependencies(node: &mut Node) {
+    let Some(map) = node.as_map_mut() else { return };
+    for entry in map.values_mut() {
+        let span = entry.node.span.clone();
+        if entry.node.get("required").is_none() {
+            entry.node.set("required", Node::new(&span, Value::Bool(true)));
+        }
+    }
+}
+
 /// A path, or a list of paths and mappings.
 pub(super) fn env_files(node: &mut Node) {
     to_list(node);
@@ -76,7 +87,8 @@ pub(super) fn ssh(node: &mut Node) -> Result<(), Fault> {
     let mut map = Node::new(&node.span, Value::Map(Map::new()));
     for item in list {
         let text = item.text().unwrap_or_default();
-        match text.split_once('=') {
+        // The second form is what docker compose writes.
+        match text.split_once('=').or_else(|| text.split_once(": ")) {
             Some((id, path)) => map.set(id, Node::str(&item.span, path)),
             None if text == "default" => map.set("default", Node::new(&item.span, Value::Null)),
             None => {

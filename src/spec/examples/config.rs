@@ -68,6 +68,8 @@ fn args() -> Args {
 fn run(args: &Args) -> Result<Loaded, SpecErrors> {
     let cwd = std::env::current_dir().unwrap_or_default();
     let mut given = args.given.clone();
+    // As docker compose does, so that a missing file of variables is no obstacle here.
+    given.options.no_env_resolution |= args.hash;
     if args.list.as_deref() == Some("--variables") {
         given.options.no_interpolate = true;
     }

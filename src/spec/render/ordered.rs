@@ -45,6 +45,15 @@ impl Value {
         }
     }
 
+    pub(super) fn empty_lists_to_null(&mut self) {
+        match self {
+            Self::List(list) if list.is_empty() => *self = Self::Null,
+            Self::List(list) => list.iter_mut().for_each(Self::empty_lists_to_null),
+            Self::Map(map) => map.values_mut().for_each(Self::empty_lists_to_null),
+            Self::Null | Self::Bool(_) | Self::Number(_) | Self::Text(_) => {}
+        }
+    }
+
     /// Doubles every dollar sign, so that reading the output again changes nothing.
     pub(super) fn escape(&mut self) {
         match self {

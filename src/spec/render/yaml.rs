@@ -61,7 +61,12 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
                 }
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        Value::Text(text) => {
+            if let ["services", _, "build", "ssh", "[]"] = path {
+                *text = text.replacen('=', ": ", 1);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

@@ -80,7 +80,7 @@ impl Builder {
     fn alias(&mut self, id: usize, span: &Span) -> Result<Node, Box<SpecError>> {
         let Some(node) = self.anchors.get(&id) else {
             return Err(Box::new(
-                SpecError::new(Code::Limit, "an anchor contains an alias of itself: cycle detected")
+                SpecError::new(Code::Limit, self.circle(id))
                     .at(span)
                     .label("refers to the value around it")
                     .hint("an alias can only repeat a value that ends before it"),
@@ -96,6 +96,21 @@ impl Builder {
         }
         self.allowance -= size;
         Ok(node.clone())
+    }
+
+    /// Says how the value at the present place leads back into itself.
+    fn circle(&self, anchor: usize) -> String {
+        let step = |frame: &Frame| match &frame.content {
+            Content::List(list) => format!("[{}]", list.len()),
+            Content::Map { key: Some((Key::Name(name), _)), .. } => format!(".{name}"),
+            Content::Map { .. } => String::new(),
+        };
+        let path: Vec<String> = self.stack.iter().map(step).collect();
+        let start = self.stack.iter().position(|frame| frame.anchor == anchor);
+        let here = path.concat();
+        let here = here.trim_start_matches('.');
+        let again = path.get(start.unwrap_or(0)..).unwrap_or_default().concat();
+        format!("an anchor contains an alias of itself, cycle detected: {here}{again} leads back to {here}")
     }
 
     fn open(&mut self, span: &Span, anchor: usize, tag: Option<&YamlTag>, content: Content) -> Result<Option<Node>, Box<SpecError>> {
