@@ -110,10 +110,10 @@ impl Checker<'_> {
         if service.pids_limit != 0 && limits.is_some_and(|limits| limits.pids == 0) {
             self.distinct(&service.name, "pids_limit", "resources.limits.pids");
         }
-        if let (Some(scale), Some(replicas)) = (service.scale, deploy.replicas) {
-            if scale != replicas {
-                self.distinct(&service.name, "scale", "replicas");
-            }
+        if let (Some(scale), Some(replicas)) = (service.scale, deploy.replicas)
+            && scale != replicas
+        {
+            self.distinct(&service.name, "scale", "replicas");
         }
     }
 
@@ -149,13 +149,13 @@ impl Checker<'_> {
 
     fn details(&mut self, service: &Service) {
         let name = &service.name;
-        if let Some(first) = service.healthcheck.as_ref().and_then(|health| health.test.first()) {
-            if !matches!(first.as_str(), "CMD" | "CMD-SHELL" | "NONE") {
-                let message = "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"";
-                let error = SpecError::new(Code::InvalidValue, message)
-                    .hint(format!("write [\"CMD\", \"{first}\", …], or the whole command as one string"));
-                self.error(format!("services.{name}.healthcheck.test[0]"), error);
-            }
+        if let Some(first) = service.healthcheck.as_ref().and_then(|health| health.test.first())
+            && !matches!(first.as_str(), "CMD" | "CMD-SHELL" | "NONE")
+        {
+            let message = "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"";
+            let error = SpecError::new(Code::InvalidValue, message)
+                .hint(format!("write [\"CMD\", \"{first}\", …], or the whole command as one string"));
+            self.error(format!("services.{name}.healthcheck.test[0]"), error);
         }
         let watches = service.develop.as_ref().map_or(&[][..], |develop| &develop.watch);
         for (index, watch) in watches.iter().enumerate() {

@@ -11,10 +11,10 @@ pub(crate) fn set(model: &mut Node) {
     };
     for entry in services.values_mut() {
         let service = &mut entry.node;
-        if let Some(build) = service.get_mut("build") {
-            if build.get("context").is_none() {
-                build.set("context", Node::str(&build.span.clone(), "."));
-            }
+        if let Some(build) = service.get_mut("build")
+            && build.get("context").is_none()
+        {
+            build.set("context", Node::str(&build.span.clone(), "."));
         }
         for secret in list(service.get_mut("secrets")) {
             let source = secret.get("source").and_then(Node::text);

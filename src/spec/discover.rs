@@ -78,7 +78,7 @@ impl Search<'_> {
         let first = self.env_files(&explicit, &self.working_dir(&compose), env);
         self.add_variables(&first, &mut variables);
         if compose.is_empty() {
-            compose = self.from_variables(&variables);
+            compose = self.named_by(&variables);
         }
         if compose.is_empty() {
             compose = self.default_files(&self.working_dir(&[]));
@@ -172,7 +172,7 @@ impl Search<'_> {
         }
     }
 
-    fn from_variables(&self, variables: &Variables) -> Vec<PathBuf> {
+    fn named_by(&self, variables: &Variables) -> Vec<PathBuf> {
         let separator = variables
             .get("COMPOSE_PATH_SEPARATOR")
             .filter(|separator| !separator.is_empty())

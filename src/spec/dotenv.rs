@@ -90,10 +90,10 @@ impl<'a> Reader<'a> {
     }
 
     fn statement(&mut self, unset: &mut Vec<String>) -> Result<(), Fault> {
-        if let Some(after) = self.rest().strip_prefix("export") {
-            if after.starts_with(is_blank) {
-                self.at = self.text.len() - after.trim_start_matches(is_blank).len();
-            }
+        if let Some(after) = self.rest().strip_prefix("export")
+            && after.starts_with(is_blank)
+        {
+            self.at = self.text.len() - after.trim_start_matches(is_blank).len();
         }
         let start = self.at;
         let (key, inherited) = self.key()?;

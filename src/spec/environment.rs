@@ -23,10 +23,10 @@ pub(crate) fn inherit(model: &mut Node, variables: &Variables) {
             continue;
         };
         for item in list {
-            if let Value::Str(text) = &mut item.value {
-                if let Some(value) = variables.get(text.as_str()) {
-                    *text = format!("{text}={value}");
-                }
+            if let Value::Str(text) = &mut item.value
+                && let Some(value) = variables.get(text.as_str())
+            {
+                *text = format!("{text}={value}");
             }
         }
     }

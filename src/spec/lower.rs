@@ -106,10 +106,10 @@ impl Lower<'_, '_> {
 
     fn device_requests(&mut self, node: Option<&mut Node>) {
         each(node, |_, request| {
-            if let Some(count) = request.get_mut("count") {
-                if count.as_str().is_some_and(|text| text.eq_ignore_ascii_case("all")) {
-                    count.value = Value::Int(-1);
-                }
+            if let Some(count) = request.get_mut("count")
+                && count.as_str().is_some_and(|text| text.eq_ignore_ascii_case("all"))
+            {
+                count.value = Value::Int(-1);
             }
             self.pairs(request, "options", Missing::Blank);
         });

@@ -30,10 +30,10 @@ pub(crate) fn normalize(model: &mut Node, name: &str, variables: &Variables) {
     }
     if let Some(span) = default_network {
         section(model, "networks", &span);
-        if let Some(networks) = model.get_mut("networks") {
-            if networks.get("default").is_none() {
-                networks.set("default", Node::new(&span, Value::Map(Map::new())));
-            }
+        if let Some(networks) = model.get_mut("networks")
+            && networks.get("default").is_none()
+        {
+            networks.set("default", Node::new(&span, Value::Map(Map::new())));
         }
     }
     for section in ["networks", "volumes", "configs", "secrets"] {
@@ -149,12 +149,12 @@ fn dependencies(service: &mut Node) {
         if service.get("depends_on").is_none_or(|node| node.as_map().is_none()) {
             service.set("depends_on", Node::new(&span, Value::Map(Map::new())));
         }
-        if let Some(known) = service.get_mut("depends_on") {
-            if known.get(&name).is_none() {
-                let mut dependency = crate::merge::dependency(&Node::new(&span, Value::Null));
-                dependency.set("restart", Node::new(&span, Value::Bool(restart)));
-                known.set(&name, dependency);
-            }
+        if let Some(known) = service.get_mut("depends_on")
+            && known.get(&name).is_none()
+        {
+            let mut dependency = crate::merge::dependency(&Node::new(&span, Value::Null));
+            dependency.set("restart", Node::new(&span, Value::Bool(restart)));
+            known.set(&name, dependency);
         }
     }
 }

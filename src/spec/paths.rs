@@ -82,10 +82,10 @@ impl Base<'_> {
         if !is(volume.get("driver"), "local") {
             return;
         }
-        if let Some(options) = volume.get_mut("driver_opts") {
-            if is(options.get("o"), "bind") {
-                rewrite(options.get_mut("device"), |path| self.any_system(path));
-            }
+        if let Some(options) = volume.get_mut("driver_opts")
+            && is(options.get("o"), "bind")
+        {
+            rewrite(options.get_mut("device"), |path| self.any_system(path));
         }
     }
 }
@@ -99,10 +99,10 @@ fn for_each(node: Option<&mut Node>, mut work: impl FnMut(&mut Node)) {
 }
 
 fn rewrite(node: Option<&mut Node>, rule: impl Fn(&str) -> String) {
-    if let Some(Value::Str(text)) = node.map(|node| &mut node.value) {
-        if !text.is_empty() {
-            *text = rule(text);
-        }
+    if let Some(Value::Str(text)) = node.map(|node| &mut node.value)
+        && !text.is_empty()
+    {
+        *text = rule(text);
     }
 }
 

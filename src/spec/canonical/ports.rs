@@ -78,10 +78,11 @@ fn parse(text: &str) -> Result<Vec<Mapping>, Fault> {
         host => Some(range(host).ok_or_else(|| bad(format!("invalid host port: {host}")))?),
     };
     let size = |(first, last): (u16, u16)| last - first;
-    if let Some(published) = published {
-        if size(published) != size(targets) && size(targets) != 0 {
-            return Err(bad(format!("invalid ranges for container and host ports: {container} and {host}")));
-        }
+    if let Some(published) = published
+        && size(published) != size(targets)
+        && size(targets) != 0
+    {
+        return Err(bad(format!("invalid ranges for container and host ports: {container} and {host}")));
     }
     let mappings = (0..=size(targets)).map(|offset| Mapping {
         host_ip: ip.clone(),

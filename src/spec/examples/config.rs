@@ -1,5 +1,5 @@
 //! Prints a project as `config` does; for checking this room before the command line has the verb.
-#![expect(clippy::print_stdout, clippy::print_stderr, clippy::exit, reason = "a development tool")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a development tool")]
 
 use std::io;
 use std::path::{Path, PathBuf};

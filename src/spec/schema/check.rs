@@ -45,11 +45,11 @@ impl Checker<'_> {
             }
             Shape::Range(low, high) => {
                 self.scalar(node, &[Type::Int, Type::Text], path);
-                if let Value::Int(value) = node.value {
-                    if !(*low..=*high).contains(&value) {
-                        let message = format!("{value} is outside {low} to {high}");
-                        self.error(Code::InvalidValue, message, node, path);
-                    }
+                if let Value::Int(value) = node.value
+                    && !(*low..=*high).contains(&value)
+                {
+                    let message = format!("{value} is outside {low} to {high}");
+                    self.error(Code::InvalidValue, message, node, path);
                 }
             }
             Shape::Word(words) => self.word(node, words, path),

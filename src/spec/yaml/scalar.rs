@@ -25,10 +25,10 @@ pub(crate) fn resolve(text: &str) -> Value {
     if let Some(value) = integer(&plain) {
         return Value::Int(value);
     }
-    if is_float(&plain) {
-        if let Ok(value) = plain.parse() {
-            return Value::Float(value);
-        }
+    if is_float(&plain)
+        && let Ok(value) = plain.parse()
+    {
+        return Value::Float(value);
     }
     Value::Str(text.to_owned())
 }
