@@ -94,21 +94,20 @@ impl Canon<'_> {
             return;
         };
         let mut long = Vec::with_capacity(list.len());
-        let mut broken = false;
         for (index, item) in list.iter().enumerate() {
             match ports::port(item) {
                 Ok(ports) => long.extend(ports),
                 Err(fault) => {
                     let mut path = path.to_vec();
                     path.push(Step::Item(index));
+                    if self.lenient {
+                        return;
+                    }
                     self.refuse(fault.at(item, &path));
-                    broken = true;
                 }
             }
         }
-        if !broken {
-            *list = long;
-        }
+        *list = long;
     }
 
     fn build(&mut self, node: &mut Node, path: &[Step<'_>]) {

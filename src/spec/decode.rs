@@ -40,6 +40,11 @@ impl Failure {
         }
     }
 
+    /// The attribute in which it lies.
+    pub(crate) fn outermost(&self) -> Option<&str> {
+        self.keys.last().map(String::as_str)
+    }
+
     fn at(mut self, span: &Span) -> Self {
         self.span.get_or_insert_with(|| span.clone());
         self

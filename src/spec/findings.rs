@@ -1,6 +1,6 @@
 //! What the stages find: mistakes and things worth saying.
 
-use crate::error::{Note, SpecError, SpecErrors, Warning};
+use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
 use crate::span::Span;
 
 /// Collects mistakes and warnings; knows by which includes and extensions loading came here.
@@ -9,10 +9,15 @@ pub(crate) struct Findings {
     pub(crate) errors: Vec<SpecError>,
     pub(crate) warnings: Vec<Warning>,
     chain: Vec<Note>,
+    /// How many mistakes the stages before this one found.
+    earlier: usize,
 }
 
 impl Findings {
     pub(crate) fn error(&mut self, mut error: SpecError) {
+        if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) {
+            return;
+        }
         error.chain = self.chain.clone();
         let known = self
             .errors
@@ -21,6 +26,19 @@ impl Findings {
         if !known {
             self.errors.push(error);
         }
+    }
+
+    /// Begins a stage: what only follows from a mistake found before is not reported any more.
+    pub(crate) fn begin_stage(&mut self) {
+        self.earlier = self.errors.len();
+    }
+
+    /// Whether a file, or a part of one, could not be read at all; whatever is missing then may be in there.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.errors.iter().any(|error| match error.code {
+            Code::Syntax | Code::File | Code::Reference | Code::Limit | Code::NoComposeFile => true,
+            _ => error.path.is_empty() && error.code != Code::DuplicateKey || error.path.starts_with("include"),
+        })
     }
 
     pub(crate) fn warn(&mut self, message: impl Into<String>, span: Option<&Span>) {
@@ -63,4 +81,21 @@ impl Findings {
         });
         SpecErrors(errors)
     }
+}
+
+/// Whether a mistake is only what another one leads to.
+fn follows(error: &SpecError, cause: &SpecError) -> bool {
+    let same_place = match (&error.span, &cause.span) {
+        (Some(a), Some(b)) => a.source == b.source && a.start < b.end.max(b.start + 1) && b.start < a.end.max(a.start + 1),
+        _ => false,
+    };
+    let derived = matches!(error.code, Code::MissingKey | Code::WrongType);
+    let service = service_of(&error.path);
+    same_place && derived || derived && service.is_some() && service == service_of(&cause.path)
+}
+
+/// The name of the service that a path belongs to.
+fn service_of(path: &str) -> Option<&str> {
+    let rest = path.strip_prefix("services.")?;
+    Some(&rest[..rest.find(['.', '[']).unwrap_or(rest.len())])
 }

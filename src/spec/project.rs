@@ -9,7 +9,7 @@ use crate::findings::Findings;
 use crate::model::{Extensions, Project, Service};
 use crate::tree::Node;
 
-/// Reads every part; services with a mistake are left out after it is reported.
+/// Reads every part; mistakes are reported and left out.
 pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
     let mut services: BTreeMap<String, Service> = section(model, "services", findings);
     for (name, service) in &mut services {
@@ -36,14 +36,31 @@ fn section<T: DeserializeOwned>(model: &Node, key: &str, findings: &mut Findings
         return all;
     };
     for (name, entry) in map {
-        match decode(&entry.node) {
-            Ok(value) => {
-                all.insert(name.clone(), value);
-            }
-            Err(failure) => findings.error(failure.into_error(&format!("{key}.{name}"))),
+        if let Some(value) = part(&entry.node, &format!("{key}.{name}"), findings) {
+            all.insert(name.clone(), value);
         }
     }
     all
+}
+
+/// Reads one resource; attributes with a mistake are left out, so that the others are checked too.
+fn part<T: DeserializeOwned>(node: &Node, path: &str, findings: &mut Findings) -> Option<T> {
+    let failure = match decode(node) {
+        Ok(value) => return Some(value),
+        Err(failure) => failure,
+    };
+    let mut rest = node.clone();
+    let mut failure = Some(failure);
+    while let Some(found) = failure {
+        let key = found.outermost().map(str::to_owned);
+        findings.error(found.into_error(path));
+        rest.as_map_mut()?.shift_remove(&key?)?;
+        match decode(&rest) {
+            Ok(value) => return Some(value),
+            Err(next) => failure = Some(next),
+        }
+    }
+    None
 }
 
 fn extensions(node: &Node) -> Extensions {

@@ -52,10 +52,11 @@ fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)>
         including: Vec::new(),
     };
     let model = loader.model(&files, &scope);
-    if !loader.findings.errors.is_empty() {
+    if loader.findings.is_incomplete() {
         return None;
     }
     let mut model = model?;
+    loader.findings.begin_stage();
     if !sources.options.no_normalize {
         let none = Variables::new();
         let known = if sources.options.no_interpolate { &none } else { &variables };
@@ -83,9 +84,7 @@ fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources
     let mut model = model;
     schema::formats(&model, loader.findings);
     lower::lower(&mut model, loader.findings);
-    if !loader.findings.errors.is_empty() {
-        return None;
-    }
+    loader.findings.begin_stage();
     let mut project = Project {
         name: frame.name,
         working_dir: frame.working_dir,
@@ -95,9 +94,7 @@ fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources
     };
     let origins = Origins::new(model);
     profiles::apply(&mut project, &sources.profiles);
-    if !loader.findings.errors.is_empty() {
-        return None;
-    }
+    loader.findings.begin_stage();
     project.services.values_mut().for_each(fill_replicas);
     complete(loader, &mut project, &origins, sources.options.no_consistency, sources.options.no_env_resolution);
     profiles::drop_unused(&mut project);

@@ -55,6 +55,9 @@ impl Checker<'_> {
             "build secret" => "secrets".to_owned(),
             what => format!("{what}s"),
         };
+        if self.is_declared(&section, key) {
+            return;
+        }
         let hint = match closest(key, known.map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if what == "volume" && key.contains('/') => {
@@ -67,6 +70,12 @@ impl Checker<'_> {
         self.error(path, error);
     }
 
+    /// Whether it is there but could not be read, which was reported already.
+    fn is_declared(&self, section: &str, key: &str) -> bool {
+        let sections = self.origins.root().and_then(|root| root.get(section));
+        sections.is_some_and(|section| section.get(key).is_some())
+    }
+
     fn dependencies(&mut self, service: &Service) {
         let name = &service.name;
         let project = self.project;
@@ -75,6 +84,9 @@ impl Checker<'_> {
                 continue;
             }
             let disabled = project.disabled.get(key);
+            if disabled.is_none() && self.is_declared("services", key) {
+                continue;
+            }
             if disabled.is_some() && !dependency.required {
                 continue;
             }
