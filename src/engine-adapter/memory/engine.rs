@@ -122,7 +122,8 @@ impl Engine for Memory {
         let id = self.world().container(name)?.id.clone();
         let mut last = 0;
         loop {
-            match self.world().by_id(&id).map(|it| it.state) {
+            let state = self.world().by_id(&id).map(|it| it.state);
+            match state {
                 Some(ContainerState::Exited { code }) => return Ok(code),
                 // It removed itself: the event log still has its status.
                 None => return Ok(self.last_status(name).unwrap_or(last)),
