@@ -3,12 +3,12 @@
 use std::fmt;
 
 use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
-use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::error::{Code, SpecError};
 use crate::span::Span;
-use crate::tree::{Node, Value};
+use crate::tree::{Entry, Node, Value};
 
 /// Reads a typed value.
 pub(crate) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Failure> {
@@ -43,6 +43,12 @@ impl Failure {
     /// The attribute in which it lies.
     pub(crate) fn outermost(&self) -> Option<&str> {
         self.keys.last().map(String::as_str)
+    }
+
+    fn inside(self, key: String, span: &Span) -> Self {
+        let mut failure = self.at(span);
+        failure.keys.push(key);
+        failure
     }
 
     fn at(mut self, span: &Span) -> Self {
@@ -112,10 +118,8 @@ impl<'de> Deserializer<'de> for Tree<'_> {
             Value::Int(value) => visitor.visit_i64(*value),
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Str(text) | Value::Time(text) => visitor.visit_str(text),
-            Value::List(list) => visitor.visit_seq(SeqDeserializer::new(list.iter().enumerate().map(Item))),
-            Value::Map(map) => {
-                visitor.visit_map(MapDeserializer::new(map.iter().map(|(key, entry)| (key.as_str(), Field(key, &entry.node)))))
-            }
+            Value::List(list) => visitor.visit_seq(Items(list.iter().enumerate())),
+            Value::Map(map) => visitor.visit_map(Entries { rest: map.iter(), open: None }),
         };
         result.map_err(|failure| failure.at(&self.0.span))
     }
@@ -188,74 +192,44 @@ impl<'de> Deserializer<'de> for Tree<'_> {
     }
 }
 
-/// One item of a list, which knows its index.
-struct Item<'a>((usize, &'a Node));
+/// The items of a list; failures learn their index and place.
+struct Items<'a>(std::iter::Enumerate<std::slice::Iter<'a, Node>>);
 
-/// One value of a mapping, which knows its key.
-struct Field<'a>(&'a str, &'a Node);
+impl<'de> SeqAccess<'de> for Items<'_> {
+    type Error = Failure;
 
-macro_rules! keyed {
-    ($name:ident, $self:ident, $node:expr, $key:expr; $($method:ident)*) => {
-        impl<'de> IntoDeserializer<'de, Failure> for $name<'_> {
-            type Deserializer = Self;
-            fn into_deserializer(self) -> Self {
-                self
-            }
-        }
-
-        impl<'de> Deserializer<'de> for $name<'_> {
-            type Error = Failure;
-
-            $(fn $method<V: Visitor<'de>>($self, visitor: V) -> Result<V::Value, Failure> {
-                Tree($node).$method(visitor).map_err(|mut failure| {
-                    failure.keys.push($key);
-                    failure
-                })
-            })*
-
-            fn deserialize_struct<V: Visitor<'de>>(
-                $self,
-                name: &'static str,
-                fields: &'static [&'static str],
-                visitor: V,
-            ) -> Result<V::Value, Failure> {
-                Tree($node).deserialize_struct(name, fields, visitor).map_err(|mut failure| {
-                    failure.keys.push($key);
-                    failure
-                })
-            }
-
-            fn deserialize_enum<V: Visitor<'de>>(
-                $self,
-                name: &'static str,
-                words: &'static [&'static str],
-                visitor: V,
-            ) -> Result<V::Value, Failure> {
-                Tree($node).deserialize_enum(name, words, visitor).map_err(|mut failure| {
-                    failure.keys.push($key);
-                    failure
-                })
-            }
-
-            fn deserialize_newtype_struct<V: Visitor<'de>>(
-                $self,
-                name: &'static str,
-                visitor: V,
-            ) -> Result<V::Value, Failure> {
-                Tree($node).deserialize_newtype_struct(name, visitor)
-            }
-
-            forward_to_deserialize_any! {
-                i8 i16 i32 i128 u8 u128 f32 f64 char str bytes byte_buf unit unit_struct
-                tuple tuple_struct identifier ignored_any
-            }
-        }
-    };
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
+        let Some((index, node)) = self.0.next() else {
+            return Ok(None);
+        };
+        seed.deserialize(Tree(node))
+            .map(Some)
+            .map_err(|failure| failure.inside(format!("[{index}]"), &node.span))
+    }
 }
 
-keyed! { Item, self, self.0.1, format!("[{}]", self.0.0);
-deserialize_any deserialize_bool deserialize_i64 deserialize_u64 deserialize_u32 deserialize_u16
-deserialize_string deserialize_option deserialize_seq deserialize_map }
-keyed! { Field, self, self.1, self.0.to_owned();
-deserialize_any deserialize_bool deserialize_i64 deserialize_u64 deserialize_u32 deserialize_u16
-deserialize_string deserialize_option deserialize_seq deserialize_map }
+/// The entries of a mapping; failures learn their key and place.
+struct Entries<'a> {
+    rest: indexmap::map::Iter<'a, String, Entry>,
+    open: Option<(&'a str, &'a Node)>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'_> {
+    type Error = Failure;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Failure> {
+        let Some((key, entry)) = self.rest.next() else {
+            return Ok(None);
+        };
+        self.open = Some((key, &entry.node));
+        let key: StrDeserializer<'_, Failure> = key.as_str().into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Failure> {
+        let Some((key, node)) = self.open.take() else {
+            return Err(de::Error::custom("a value was asked for before its key"));
+        };
+        seed.deserialize(Tree(node)).map_err(|failure| failure.inside(key.to_owned(), &node.span))
+    }
+}
