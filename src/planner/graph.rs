@@ -150,8 +150,8 @@ fn circle(graph: &DiGraph<String, Dependency>, members: &[NodeIndex]) -> Option<
                 path.reverse();
                 return Some(path);
             }
-            if !before.contains_key(&neighbour) {
-                before.insert(neighbour, node);
+            if let std::collections::btree_map::Entry::Vacant(place) = before.entry(neighbour) {
+                place.insert(node);
                 queue.push_back(neighbour);
             }
         }

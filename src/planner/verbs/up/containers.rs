@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rcompose_engine_adapter::{ContainerName, ContainerSpec, MountKind, NetworkMode, ObservedContainer, labels};
+use rcompose_engine_adapter::{ContainerSpec, MountKind, NetworkMode, ObservedContainer, labels};
 
 use super::Builder;
 use super::unit::{Fate, Unit};
 use crate::draft::Handle;
+use crate::verbs::stop::{pre_stop_steps, stop_action};
 use crate::{Action, Reason, lower};
 
 impl Builder<'_> {
@@ -18,7 +19,8 @@ impl Builder<'_> {
             };
             for leftover in &replicas.leftovers {
                 let remove = Action::RemoveContainer { name: leftover.name.clone(), volumes: false };
-                self.draft.add(remove, Reason::Replaced, []);
+                let removed = self.draft.add(remove, Reason::Replaced, []);
+                self.free_volumes(leftover, removed);
             }
             let lenders = self.lenders(&name);
             for unit in &mut replicas.units {
@@ -61,13 +63,7 @@ impl Builder<'_> {
             Fate::Rebuild(reason) => {
                 let Some(existing) = unit.existing else { return };
                 let removed = self.draft.add(self.removal(existing), reason.clone(), []);
-                for mount in &unit.spec.mounts {
-                    if let MountKind::Volume { name, .. } = &mount.kind
-                        && let Some(&removal) = self.volume_removals.get(name)
-                    {
-                        self.draft.after(removal, removed);
-                    }
-                }
+                self.free_volumes(existing, removed);
                 let needs = needs.into_iter().chain([removed]);
                 let handle = self.draft.add(Action::CreateContainer(Box::new(unit.spec.clone())), Reason::Replaced, needs);
                 unit.removed = Some(removed);
@@ -75,6 +71,13 @@ impl Builder<'_> {
                 unit.made = Some(handle);
             }
         }
+    }
+
+    /// A volume that is made anew goes once nothing uses it.
+    pub(super) fn free_volumes(&mut self, container: &ObservedContainer, removed: Handle) {
+        let volumes = container.mounts.iter().filter_map(|mount| mount.volume.as_ref());
+        let removals: Vec<Handle> = volumes.filter_map(|name| self.volume_removals.get(name).copied()).collect();
+        removals.into_iter().for_each(|removal| self.draft.after(removal, removed));
     }
 
     fn removal(&self, existing: &ObservedContainer) -> Action {
@@ -111,20 +114,26 @@ impl Builder<'_> {
 
     /// Steps that take away what is more than wanted.
     pub(super) fn excess_steps(&mut self) {
-        let excess: Vec<ContainerName> = self
-            .services
-            .values()
-            .flat_map(|replicas| &replicas.excess)
-            .map(|container| container.name.clone())
-            .collect();
-        for name in excess {
-            let is_up = self.observed.containers.get(&name).is_some_and(|it| it.state.is_up());
-            let stop = is_up.then(|| {
-                let action = crate::verbs::stop::stop_action(&name, self.options.timeout);
-                self.draft.add(action, Reason::Excess, [])
-            });
-            self.draft.add(Action::RemoveContainer { name, volumes: false }, Reason::Excess, stop);
+        let excess: Vec<&ObservedContainer> = self.services.values().flat_map(|replicas| replicas.excess.iter().copied()).collect();
+        for container in excess {
+            self.take_away(container, &Reason::Excess);
         }
+    }
+
+    /// Stops a container where it runs, and removes it.
+    pub(super) fn take_away(&mut self, container: &ObservedContainer, because: &Reason) {
+        let name = container.name.clone();
+        let service = container.service().and_then(|service| self.project.services.get(service));
+        let hook = pre_stop_steps(&mut self.draft, service, container, because, None);
+        let stop = container.state.is_up().then(|| {
+            let stop = self.draft.add(stop_action(&name, self.options.timeout), because.clone(), []);
+            if let Some(hook) = hook {
+                self.draft.after_end(stop, hook);
+            }
+            stop
+        });
+        let removed = self.draft.add(Action::RemoveContainer { name, volumes: false }, because.clone(), stop);
+        self.free_volumes(container, removed);
     }
 }
 

@@ -26,7 +26,7 @@ impl<'a> Builder<'a> {
     fn decide(&mut self, service: &Service) -> Replicas<'a> {
         let wanted = self.wanted(service);
         let (found, leftovers) = self.found(service);
-        let next = found.iter().map(|(number, _)| *number).max().map_or(1, |highest| highest.saturating_add(1));
+        let next = found.keys().max().copied().map_or(1, |highest| highest.saturating_add(1));
         let mut units: Vec<(u32, Unit<'a>)> = found
             .into_iter()
             .map(|(number, container)| (number, self.unit(service, number, Some(container))))
@@ -96,10 +96,16 @@ impl<'a> Builder<'a> {
     }
 
     fn fate(&mut self, service: &Service, spec: &rcompose_engine_adapter::ContainerSpec, container: &ObservedContainer) -> Fate {
-        let replaced = spec.mounts.iter().find_map(|mount| match &mount.kind {
-            MountKind::Volume { name, .. } if self.volume_removals.contains_key(name) => Some(name),
-            _ => None,
+        let wanted = spec.mounts.iter().filter_map(|mount| match &mount.kind {
+            MountKind::Volume { name, .. } => Some(name),
+            MountKind::Bind { .. }
+            | MountKind::Anonymous { .. }
+            | MountKind::Tmpfs(_)
+            | MountKind::Image { .. }
+            | MountKind::Npipe { .. } => None,
         });
+        let used = container.mounts.iter().filter_map(|mount| mount.volume.as_ref());
+        let replaced = wanted.chain(used).find(|name| self.volume_removals.contains_key(*name));
         if let Some(volume) = replaced {
             return Fate::Rebuild(Reason::Follows(format!("volume {volume}")));
         }

@@ -3,8 +3,8 @@
 use rcompose_engine_adapter::{ContainerState, ObservedContainer};
 
 use super::Builder;
+use crate::Reason;
 use crate::verbs::foreign::is_orphan;
-use crate::{Action, Reason};
 
 impl Builder<'_> {
     pub(super) fn orphans(&mut self) {
@@ -30,12 +30,7 @@ impl Builder<'_> {
             return;
         }
         for container in orphans {
-            let name = container.name.clone();
-            let stop = container.state.is_up().then(|| {
-                let action = crate::verbs::stop::stop_action(&name, self.options.timeout);
-                self.draft.add(action, Reason::Orphan, [])
-            });
-            self.draft.add(Action::RemoveContainer { name, volumes: false }, Reason::Orphan, stop);
+            self.take_away(container, &Reason::Orphan);
         }
     }
 }

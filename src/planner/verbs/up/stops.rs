@@ -20,7 +20,9 @@ impl Builder<'_> {
                 .iter()
                 .any(|unit| matches!(unit.fate, Fate::Recreate(_) | Fate::Rebuild(_)) && unit.is_up());
             let before = if replaced { self.restart_dependents(&name) } else { Vec::new() };
-            let borrows = self.borrows_from_made(&name);
+            // What borrows cannot be made before what it borrows from is stopped and gone, so it stops first; and where a
+            // network or volume is made anew, what uses it must stop before anything can be made.
+            let stops_first = self.borrows_from_made(&name) || !self.replaced_networks.is_empty() || !self.volume_removals.is_empty();
             for unit in &mut replicas.units {
                 let Some(existing) = unit.existing.filter(|_| unit.is_up()) else {
                     continue;
@@ -31,8 +33,7 @@ impl Builder<'_> {
                     (Fate::Keep | Fate::Unpause | Fate::Start(_) | Fate::Create(_), None) => continue,
                 };
                 if unit.stopped.is_none() {
-                    // What borrows cannot be made before what it borrows from is stopped and gone, so it stops first.
-                    let made_before = unit.created.filter(|_| matches!(unit.fate, Fate::Recreate(_)) && !borrows);
+                    let made_before = unit.created.filter(|_| matches!(unit.fate, Fate::Recreate(_)) && !stops_first);
                     let hooks = pre_stop_steps(&mut self.draft, self.project.services.get(&name), existing, &because, made_before);
                     let after: Vec<Handle> = hooks.into_iter().chain(made_before).collect();
                     unit.stopped = Some(self.draft.add(stop_action(&existing.name, self.options.timeout), because, after));
