@@ -1,6 +1,7 @@
 //! The engine: one value that the seams are implemented on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -9,8 +10,10 @@ use rcompose_engine_adapter::{
     ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Result, Scope, Session, Stop, Streams,
     TerminalSize, VolumeName, VolumeSpec,
 };
+use tokio::sync::OnceCell;
 
 use crate::connect::{Connection, connect};
+use crate::defaults::Defaults;
 use crate::transport::Api;
 
 /// A Docker engine, connected to. Cloning is cheap.
@@ -20,6 +23,8 @@ pub struct Docker {
     pub(crate) info: EngineInfo,
     /// The docker configuration folder.
     pub(crate) config: Option<PathBuf>,
+    /// Asked for when first needed.
+    pub(crate) defaults: Arc<OnceCell<Defaults>>,
 }
 
 impl Docker {
@@ -29,7 +34,7 @@ impl Docker {
     /// Unreachable or Denied with what to do, Unsupported where the engine is too old or too new.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let (api, info) = connect(&connection.endpoint).await?;
-        Ok(Self { api, info, config: connection.config.clone() })
+        Ok(Self { api, info, config: connection.config.clone(), defaults: Arc::default() })
     }
 
     /// Returns what the engine is and can do.

@@ -7,6 +7,7 @@ mod auth;
 mod connect;
 mod containers;
 mod create;
+mod defaults;
 mod docker;
 mod error;
 mod event;

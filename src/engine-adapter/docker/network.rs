@@ -136,6 +136,8 @@ pub(crate) async fn connect(api: &Api, container: &ContainerName, attachment: &A
         container: container.as_str().to_owned(),
         endpoint_config: Some(endpoint(attachment, api.version(), &what)?),
     };
+    // Before API 1.44 the engine notes any name down for a container that does not run, and fails at its start only.
+    inspect(api, network).await.map_err(|error| while_trying(&what, error))?;
     match api.unit(Call::post(path("networks", network.as_str(), "/connect")).json(&body).patient()).await {
         Err(error) if error.message.contains("already exists in network") || error.message.contains("already attached") => Ok(()),
         result => result.map_err(|error| while_trying(&what, error)),

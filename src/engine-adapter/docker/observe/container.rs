@@ -88,10 +88,11 @@ pub(super) async fn detailed(
     let names = names(api, &inspected).await?;
     let images = images(api, &inspected).await?;
     let context = |full: &ContainerInspectResponse| full.image.as_ref().and_then(|id| images.get(id)).cloned().unwrap_or_default();
+    let defaults = docker.defaults().await?;
     let merge = |(mut container, full): (ObservedContainer, ContainerInspectResponse)| {
         let image = context(&full);
         enrich(&mut container, &full);
-        container.spec = Some(Box::new(spec::spec(&container.name, full, &image, &names)));
+        container.spec = Some(Box::new(spec::spec(&container.name, full, &image, &names, defaults)));
         (container.name.clone(), container)
     };
     Ok(inspected.into_iter().map(merge).collect())

@@ -57,12 +57,9 @@ pub(super) fn restart(policy: Option<RestartPolicy>) -> Restart {
     }
 }
 
-/// The engine's default driver, which shows where none was asked for. Source: dockerd's `log-driver` default.
-const DEFAULT_DRIVER: &str = "json-file";
-
-pub(super) fn logging(found: Option<HostConfigLogConfig>) -> Option<Logging> {
+pub(super) fn logging(found: Option<HostConfigLogConfig>, default: &str) -> Option<Logging> {
     let found = found?;
     let options: BTreeMap<String, String> = found.config.unwrap_or_default().into_iter().collect();
-    let driver = found.typ.filter(|driver| !driver.is_empty() && driver != DEFAULT_DRIVER);
+    let driver = found.typ.filter(|driver| !driver.is_empty() && driver != default);
     (driver.is_some() || !options.is_empty()).then_some(Logging { driver, options })
 }

@@ -14,6 +14,7 @@ use rcompose_engine_adapter::{
 
 use super::resources::text;
 use super::{endpoint, health, mounts, process, resources};
+use crate::defaults::Defaults;
 
 /// Names by id.
 type Names = BTreeMap<String, ContainerName>;
@@ -30,7 +31,13 @@ pub(super) fn referred(full: &ContainerInspectResponse) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn spec(name: &ContainerName, full: ContainerInspectResponse, image: &ImageConfig, names: &Names) -> ContainerSpec {
+pub(super) fn spec(
+    name: &ContainerName,
+    full: ContainerInspectResponse,
+    image: &ImageConfig,
+    names: &Names,
+    defaults: &Defaults,
+) -> ContainerSpec {
     let mut config = full.config.unwrap_or_default();
     let mut host = full.host_config.unwrap_or_default();
     let id = full.id.unwrap_or_default();
@@ -44,7 +51,7 @@ pub(super) fn spec(name: &ContainerName, full: ContainerInspectResponse, image: 
         platform: None,
         labels: own_labels(&mut config, image),
         annotations: host.annotations.take().unwrap_or_default().into_iter().collect(),
-        hostname: hostname(&mut config, &id, &network),
+        hostname: hostname(&mut config, &id, &network, defaults),
         domainname: text(config.domainname.take()),
         mounts: mounts::mounts(&mut host),
         volumes_from: host.volumes_from.take().unwrap_or_default(),
@@ -61,7 +68,7 @@ pub(super) fn spec(name: &ContainerName, full: ContainerInspectResponse, image: 
         links: host.links.take().unwrap_or_default().iter().map(|text| link(text)).collect(),
         device_requests: resources::requests(host.device_requests.take()),
         resources: resources::resources(&mut host),
-        namespaces: namespaces(&mut host, names),
+        namespaces: namespaces(&mut host, names, defaults),
         security: security(&mut host),
         healthcheck: config
             .healthcheck
@@ -69,12 +76,11 @@ pub(super) fn spec(name: &ContainerName, full: ContainerInspectResponse, image: 
             .map(health::check)
             .filter(|check| image.healthcheck.as_ref() != Some(check)),
         restart: process::restart(host.restart_policy.take()),
-        logging: process::logging(host.log_config.take()),
+        logging: process::logging(host.log_config.take(), &defaults.logging_driver),
         stop_signal: process::own(config.stop_signal.take(), image.stop_signal.as_deref().unwrap_or("SIGTERM")),
         stop_grace: config.stop_timeout.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs),
         init: host.init,
-        // The engine shows its default runtime where none was asked for.
-        runtime: host.runtime.take().filter(|runtime| !runtime.is_empty() && runtime != "runc"),
+        runtime: text(host.runtime.take()).filter(|runtime| *runtime != defaults.default_runtime),
         isolation: isolation(host.isolation),
         storage_opt: host.storage_opt.take().unwrap_or_default().into_iter().collect(),
         sysctls: host.sysctls.take().unwrap_or_default().into_iter().collect(),
@@ -94,11 +100,14 @@ fn own_labels(config: &mut ContainerConfig, image: &ImageConfig) -> BTreeMap<Str
 }
 
 /// A container without a name of its own gets the short id, or the host's name in the host's network.
-fn hostname(config: &mut ContainerConfig, id: &str, network: &NetworkMode) -> Option<String> {
-    if *network == NetworkMode::Host {
-        return None;
-    }
-    text(config.hostname.take()).filter(|name| !id.starts_with(name.as_str()) || name.len() != 12)
+fn hostname(config: &mut ContainerConfig, id: &str, network: &NetworkMode, defaults: &Defaults) -> Option<String> {
+    let own = text(config.hostname.take())?;
+    let made_up = if *network == NetworkMode::Host {
+        own == defaults.name
+    } else {
+        own.len() == 12 && id.starts_with(&own)
+    };
+    Some(own).filter(|_| !made_up)
 }
 
 fn network(host: &HostConfig, endpoints: HashMap<String, EndpointSettings>, id: &str, names: &Names) -> NetworkMode {
@@ -167,7 +176,8 @@ fn link(text: &str) -> String {
     }
 }
 
-fn namespaces(host: &mut HostConfig, names: &Names) -> Namespaces {
+fn namespaces(host: &mut HostConfig, names: &Names, defaults: &Defaults) -> Namespaces {
+    let shares_cgroup = defaults.shares_cgroup(host.privileged.unwrap_or_default());
     let mode = |text: Option<String>| {
         let text = text.filter(|text| !text.is_empty())?;
         let name = text.strip_prefix("container:").and_then(|id| names.get(id));
@@ -178,10 +188,11 @@ fn namespaces(host: &mut HostConfig, names: &Names) -> Namespaces {
         ipc: mode(host.ipc_mode.take()).filter(|ipc| ipc != "private"),
         pid: mode(host.pid_mode.take()),
         uts: mode(host.uts_mode.take()),
-        cgroup: host.cgroupns_mode.take().and_then(|mode| match mode {
-            // The engine's default hangs on the host (`host` with cgroup v1, else `private`), and shows the same.
-            HostConfigCgroupnsModeEnum::EMPTY | HostConfigCgroupnsModeEnum::HOST | HostConfigCgroupnsModeEnum::PRIVATE => None,
-        }),
+        cgroup: match host.cgroupns_mode {
+            Some(HostConfigCgroupnsModeEnum::HOST) if !shares_cgroup => Some("host".to_owned()),
+            Some(HostConfigCgroupnsModeEnum::PRIVATE) if shares_cgroup => Some("private".to_owned()),
+            Some(HostConfigCgroupnsModeEnum::EMPTY | HostConfigCgroupnsModeEnum::HOST | HostConfigCgroupnsModeEnum::PRIVATE) | None => None,
+        },
     }
 }
 
