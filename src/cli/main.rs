@@ -1,1 +1,106 @@
-fn main() {}
+//! `rcompose`: argv → verb → plan → engine. Only this room prints, reads environment and working folder, or exits.
+
+mod args;
+mod ask;
+mod attach;
+mod bridge;
+mod caller;
+mod commands;
+mod failure;
+mod graph;
+mod holder;
+mod logs;
+mod output;
+mod plugin;
+mod reexec;
+mod render;
+mod report;
+mod rounds;
+mod session;
+mod signals;
+mod style;
+mod table;
+mod template;
+mod terminal;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use args::{Cli, Parsed};
+use caller::Caller;
+use failure::Failure;
+use session::Session;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    // Before any thread or async runtime exists: these verbs fork.
+    if let Some(verb) = reexec::hidden_verb(&words) {
+        output::err(&format!("error: the hidden verb `{verb}`: not in this version\n"));
+        return ExitCode::FAILURE;
+    }
+    if let Some(metadata) = plugin::metadata(&words) {
+        return output::line(&metadata).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    let unwrapped = plugin::unwrap(words);
+    let mut caller = Caller::of_process();
+    caller.env.extend(unwrapped.env.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    ExitCode::from(start(&unwrapped.words, &caller))
+}
+
+/// Reads the words, runs the verb, and returns the exit status.
+fn start(words: &[OsString], caller: &Caller) -> u8 {
+    let globals = args::Globals::default();
+    let plain = style::paint(caller, &globals, caller.stderr_tty);
+    match args::parse(words, style::paint(caller, &globals, caller.stdout_tty).color) {
+        Err(failure) => told(&failure, caller, plain),
+        Ok(Parsed::Help(text)) => match output::out(&text) {
+            Ok(()) => 0,
+            Err(failure) => told(&failure, caller, plain),
+        },
+        Ok(Parsed::Run(cli)) => {
+            let paint = style::paint(caller, &cli.globals, caller.stderr_tty);
+            match run(*cli, caller) {
+                Ok(status) => status,
+                Err(failure) => told(&failure, caller, paint),
+            }
+        }
+    }
+}
+
+fn run(cli: Cli, caller: &Caller) -> Result<u8, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("cannot start the async runtime", error))?;
+    let Cli { globals, verb } = cli;
+    developers_log(globals.verbose);
+    let status = runtime.block_on(async {
+        match verb {
+            None => commands::version::pretty(),
+            Some(verb) => {
+                let session = Session::new(caller.clone(), globals, verb.name());
+                commands::run(&session, verb).await
+            }
+        }
+    });
+    // A read of standard input that never ends must not keep the process.
+    runtime.shutdown_background();
+    status
+}
+
+/// Says what went wrong, and returns the exit status.
+fn told(failure: &Failure, caller: &Caller, paint: style::Paint) -> u8 {
+    let report = report::explain(failure, caller, paint);
+    output::err(&report.text);
+    report.status
+}
+
+/// Lets developers see more: `--verbose`, or `RCOMPOSE_LOG` in the syntax of `tracing-subscriber`.
+fn developers_log(verbose: bool) {
+    let filter = match tracing_subscriber::EnvFilter::try_from_env("RCOMPOSE_LOG") {
+        Ok(filter) => filter,
+        Err(_) if verbose => tracing_subscriber::EnvFilter::new("rcompose=debug"),
+        Err(_) => return,
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

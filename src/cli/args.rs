@@ -1,0 +1,124 @@
+//! What is typed: global flags, verbs and their flags, with the meaning they have for docker compose.
+
+mod build;
+mod config;
+mod globals;
+mod graph;
+mod list;
+mod logs;
+mod one_off;
+mod parse;
+mod pull;
+mod select;
+mod up;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use build::BuildArgs;
+pub(crate) use config::{ConfigArgs, ConfigFormat};
+pub(crate) use globals::{Ansi, EngineChoice, Globals, Progress};
+pub(crate) use graph::{GraphArgs, GraphFormat, PlanArgs, PlanFormat};
+pub(crate) use list::{LsArgs, PsArgs, State, VersionArgs};
+pub(crate) use logs::LogsArgs;
+pub(crate) use one_off::{ExecArgs, RunArgs};
+pub(crate) use parse::{Parsed, parse};
+pub(crate) use pull::{PullArgs, PullVerbPolicy};
+pub(crate) use select::{DownArgs, KillArgs, NamedArgs, RestartArgs, RmArgs, Rmi, StartArgs, StopArgs};
+pub(crate) use up::{CreateArgs, PullWhen, UpArgs};
+pub(crate) use values::grace;
+
+/// Runs anybody's compose.yaml, with a plan you can read before it happens
+#[derive(Debug, Parser)]
+#[command(name = "rcompose", disable_version_flag = true, args_override_self = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Create and start containers
+    Up(Box<UpArgs>),
+    /// Show what `up` would do, and why
+    Plan(Box<PlanArgs>),
+    /// Show which service waits for which
+    Graph(GraphArgs),
+    /// Create containers, not started
+    Create(CreateArgs),
+    /// Stop and remove containers and networks
+    Down(DownArgs),
+    /// List containers
+    Ps(PsArgs),
+    /// List projects
+    Ls(LsArgs),
+    /// Show the output of containers
+    Logs(LogsArgs),
+    /// Check, resolve and print the project
+    #[command(alias = "convert")]
+    Config(Box<ConfigArgs>),
+    /// Pull images
+    Pull(PullArgs),
+    /// Build images
+    Build(BuildArgs),
+    /// Start containers that are there
+    Start(StartArgs),
+    /// Stop containers
+    Stop(StopArgs),
+    /// Restart containers
+    Restart(RestartArgs),
+    /// Send a signal to containers
+    Kill(KillArgs),
+    /// Remove stopped containers
+    Rm(RmArgs),
+    /// Freeze containers
+    Pause(NamedArgs),
+    /// Thaw containers
+    Unpause(NamedArgs),
+    /// Run a command in a container that runs
+    Exec(ExecArgs),
+    /// Run a one-off command in a new container of a service
+    Run(Box<RunArgs>),
+    /// Show the version
+    Version(VersionArgs),
+}
+
+impl Verb {
+    /// Returns the word that is typed, for messages and the lock.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Up(_) => "up",
+            Self::Plan(_) => "plan",
+            Self::Graph(_) => "graph",
+            Self::Create(_) => "create",
+            Self::Down(_) => "down",
+            Self::Ps(_) => "ps",
+            Self::Ls(_) => "ls",
+            Self::Logs(_) => "logs",
+            Self::Config(_) => "config",
+            Self::Pull(_) => "pull",
+            Self::Build(_) => "build",
+            Self::Start(_) => "start",
+            Self::Stop(_) => "stop",
+            Self::Restart(_) => "restart",
+            Self::Kill(_) => "kill",
+            Self::Rm(_) => "rm",
+            Self::Pause(_) => "pause",
+            Self::Unpause(_) => "unpause",
+            Self::Exec(_) => "exec",
+            Self::Run(_) => "run",
+            Self::Version(_) => "version",
+        }
+    }
+}
+
+/// Verbs of docker compose that this version does not have; they are in no help and no completion.
+pub(crate) const ABSENT: &[&str] = &[
+    "alpha", "attach", "bridge", "commit", "cp", "events", "export", "images", "port", "publish", "push", "scale", "stats", "top",
+    "volumes", "wait", "watch",
+];

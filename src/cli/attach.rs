@@ -1,0 +1,255 @@
+//! `up` in the foreground: output of all containers in the order of time, until they have ended or somebody asks for the end.
+
+mod ended;
+mod members;
+mod teardown;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::StreamExt;
+use rcompose_engine_adapter::{
+    ContainerName, ContainerState, EngineEvent, EventAction, EventSubject, ObservedContainer, Projects, Scope, labels,
+};
+use rcompose_spec::Loaded;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::args::UpArgs;
+use crate::failure::Failure;
+use crate::logs::{Follower, From, Lines, Piece, Printer};
+use crate::session::{Live, Session};
+use crate::signals::{Interrupts, exit_now};
+use crate::style::Paint;
+
+use ended::{Abort, Ends};
+use members::Members;
+
+/// Time after the last end in which a container may start again, as `restart` lets it.
+const LINGER: Duration = Duration::from_millis(500);
+/// Time for the last lines after the last container ended.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// How containers are stopped at the end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shutdown {
+    /// Time before SIGKILL.
+    pub(crate) grace: Option<Duration>,
+}
+
+/// An `up` in the foreground.
+#[derive(Debug)]
+pub(crate) struct Attached<'a> {
+    session: &'a Session,
+    live: &'a Live,
+    loaded: &'a Loaded,
+    members: Members,
+    ends: Ends,
+    printer: Printer,
+    follower: Follower,
+    events: UnboundedReceiver<EngineEvent>,
+    /// When it began, in nanoseconds since 1970: nothing earlier is shown.
+    began: i128,
+}
+
+/// What goes on at the end.
+type Teardown<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'a>>;
+
+impl<'a> Attached<'a> {
+    /// Listens from now on.
+    pub(crate) fn new(session: &'a Session, live: &'a Live, loaded: &'a Loaded, args: &UpArgs) -> Self {
+        let project = &loaded.project;
+        let scope = Scope { projects: Projects::One(project.name.clone()), ..Scope::default() };
+        let mut stream = live.engines.engine.events(&scope);
+        let (sender, events) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(Ok(event)) = stream.next().await {
+                if sender.send(event).is_err() {
+                    break;
+                }
+            }
+        });
+        let paint = if args.no_color { Paint::default() } else { session.out };
+        let lines = Lines { bare: args.no_log_prefix, timestamps: args.timestamps, paint };
+        Self {
+            session,
+            live,
+            loaded,
+            members: Members::new(project, args),
+            ends: Ends::new(Abort::of(args), args.exit_code_from.clone()),
+            printer: Printer::new(&project.name, lines),
+            follower: Follower::new(live, None),
+            events,
+            began: jiff::Timestamp::now().as_nanosecond(),
+        }
+    }
+
+    /// Shows output until all containers have ended; returns the exit status.
+    pub(crate) async fn until_end(mut self, interrupts: &mut Interrupts, shutdown: Shutdown) -> Result<u8, Failure> {
+        self.take_up().await?;
+        let mut teardown: Option<Teardown<'a>> = None;
+        let mut requests = 0;
+        let mut interrupted = false;
+        loop {
+            if teardown.is_none() && self.members.is_empty() && self.stay_ended().await? {
+                break;
+            }
+            tokio::select! {
+                pieces = self.follower.next() => self.print(pieces)?,
+                Some(event) = self.events.recv() => self.event(&event).await?,
+                done = finished(&mut teardown) => {
+                    done?;
+                    break;
+                }
+                _ = interrupts.next() => {
+                    requests += 1;
+                    interrupted = true;
+                    match requests {
+                        1 if teardown.is_none() => {
+                            self.session.say("Stopping all containers (Ctrl-C again kills them)");
+                            teardown = Some(Box::pin(teardown::stop(self.session, self.live, self.loaded, shutdown.grace)));
+                        }
+                        1 | 2 => {
+                            self.session.say("Killing all containers");
+                            teardown = Some(Box::pin(teardown::kill(self.session, self.live, self.loaded)));
+                            requests = 2;
+                        }
+                        _ => exit_now(),
+                    }
+                }
+            }
+            if teardown.is_none() && self.ends.aborts() {
+                self.session.say("Stopping all containers: one has ended");
+                teardown = Some(Box::pin(teardown::stop(self.session, self.live, self.loaded, shutdown.grace)));
+            }
+        }
+        self.finish().await?;
+        if interrupted { Err(Failure::Interrupted) } else { Ok(self.ends.status()) }
+    }
+
+    /// Looks at what runs now, and follows it.
+    async fn take_up(&mut self) -> Result<(), Failure> {
+        let scope = Scope { projects: Projects::One(self.loaded.project.name.clone()), ..Scope::default() };
+        let observed = self.live.observe(&scope).await?;
+        let watched: Vec<&ObservedContainer> = observed.containers.values().filter(|it| self.members.watches(it)).collect();
+        for container in watched {
+            if self.members.shows(container.service()) {
+                self.printer.register(container.name.as_str());
+                self.follower.add(&container.name, From::At(self.began));
+            }
+            if container.state.is_up() {
+                self.members.insert(container);
+            } else if let ContainerState::Exited { code } = container.state {
+                let service = container.service().unwrap_or_default().to_owned();
+                self.ended(&container.name, &service, code)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, event: &EngineEvent) -> Result<(), Failure> {
+        let EventSubject::Container(name) = &event.subject else {
+            return Ok(());
+        };
+        let Some(service) = self.members.service_of(event) else {
+            return Ok(());
+        };
+        match &event.action {
+            EventAction::Started => {
+                self.members.add(name.clone(), service.clone());
+                if self.members.shows(Some(&service)) {
+                    self.printer.register(name.as_str());
+                    self.follower.add(name, From::At(i128::from(event.time).max(self.began)));
+                }
+            }
+            EventAction::Died { code } => {
+                if !self.comes_back(name).await? && self.members.remove(name) {
+                    // What it said last comes before the sentence about its end.
+                    let pieces = self.follower.next_within(Duration::from_millis(200)).await;
+                    self.print(pieces)?;
+                    self.ended(name, &service, *code)?;
+                }
+            }
+            EventAction::Removed => {
+                self.members.remove(name);
+            }
+            EventAction::Created
+            | EventAction::Stopped
+            | EventAction::Killed
+            | EventAction::Renamed
+            | EventAction::Paused
+            | EventAction::Unpaused
+            | EventAction::OutOfMemory
+            | EventAction::Health(_)
+            | EventAction::Other(_) => {}
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, name: &ContainerName, service: &str, code: i64) -> Result<(), Failure> {
+        self.ends.record(service, code);
+        if self.members.shows(Some(service)) {
+            self.printer.status(name.as_str(), &format!("exited with code {code}"))?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether a container that died starts again by its restart policy.
+    async fn comes_back(&self, name: &ContainerName) -> Result<bool, Failure> {
+        let observed = self.live.observe(&Scope::container(name.clone())).await?;
+        Ok(observed.containers.get(name).is_some_and(|container| container.state.is_up()))
+    }
+
+    /// Waits a moment after the last end: a container that is restarted or replaced is no end.
+    async fn stay_ended(&mut self) -> Result<bool, Failure> {
+        let scope = Scope { projects: Projects::One(self.loaded.project.name.clone()), ..Scope::default() };
+        loop {
+            let until = tokio::time::sleep(LINGER);
+            tokio::pin!(until);
+            loop {
+                tokio::select! {
+                    Some(event) = self.events.recv() => self.event(&event).await?,
+                    () = &mut until => break,
+                }
+                if !self.members.is_empty() {
+                    return Ok(false);
+                }
+            }
+            let observed = self.live.observe(&scope).await?;
+            let replaces = |it: &&ObservedContainer| it.label(labels::REPLACE).is_some() && it.state == ContainerState::Created;
+            if observed.containers.values().find(replaces).is_none() {
+                return Ok(true);
+            }
+        }
+    }
+
+    async fn finish(&mut self) -> Result<(), Failure> {
+        let pieces = self.follower.drain(DRAIN).await;
+        self.print(pieces)?;
+        while let Ok(event) = self.events.try_recv() {
+            if let (EventAction::Died { code }, Some(service)) = (&event.action, self.members.service_of(&event)) {
+                self.ends.record(&service, *code);
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, pieces: Vec<Piece>) -> Result<(), Failure> {
+        for piece in pieces {
+            match piece {
+                Piece::Line { name, line } => self.printer.line(name.as_str(), &line)?,
+                Piece::Broken { error, .. } if error.is_not_found() => {}
+                Piece::Broken { name, error } => self.session.say(&format!("warning: the output of {name} broke off: {error}")),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the end of what goes on at the end; for ever where nothing does.
+async fn finished(teardown: &mut Option<Teardown<'_>>) -> Result<(), Failure> {
+    match teardown {
+        Some(teardown) => teardown.await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,47 @@
+//! One file for each verb; each is thin: load, look, plan, do.
+
+mod build;
+mod config;
+mod down;
+mod exec;
+mod graph;
+mod logs;
+mod ls;
+mod ps;
+mod pull;
+mod rm;
+mod run;
+mod select;
+mod up;
+pub(crate) mod version;
+
+use crate::args::Verb;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Runs a verb and returns the exit status.
+pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::Up(args) => up::run(session, *args).await,
+        Verb::Create(args) => up::run(session, args.into()).await,
+        Verb::Plan(args) => up::plan(session, *args).await,
+        Verb::Graph(args) => graph::run(session, &args),
+        Verb::Down(args) => down::run(session, args).await,
+        Verb::Ps(args) => ps::run(session, &args).await,
+        Verb::Ls(args) => ls::run(session, &args).await,
+        Verb::Logs(args) => logs::run(session, &args).await,
+        Verb::Config(args) => config::run(session, &args),
+        Verb::Pull(args) => pull::run(session, &args).await,
+        Verb::Build(args) => build::run(session, &args).await,
+        Verb::Start(args) => select::start(session, args).await,
+        Verb::Stop(args) => select::stop(session, args).await,
+        Verb::Restart(args) => select::restart(session, args).await,
+        Verb::Kill(args) => select::kill(session, args).await,
+        Verb::Pause(args) => select::pause(session, args).await,
+        Verb::Unpause(args) => select::unpause(session, args).await,
+        Verb::Rm(args) => rm::run(session, args).await,
+        Verb::Exec(args) => exec::run(session, args).await,
+        Verb::Run(args) => run::run(session, *args).await,
+        Verb::Version(args) => version::run(&args),
+    }
+}

@@ -1,0 +1,125 @@
+//! `logs`.
+
+use rcompose_engine_adapter::{ContainerName, EventAction, EventSubject, LogOptions, ObservedContainer, Projects, Scope};
+
+use futures::StreamExt;
+
+use crate::args::LogsArgs;
+use crate::failure::Failure;
+use crate::logs::{Follower, From, Lines, Piece, Printer, merged, point_in_time};
+use crate::output;
+use crate::session::{Live, Session, known_services};
+use crate::style::Paint;
+
+/// Runs `logs`.
+pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failure> {
+    let options = options(args)?;
+    let named = session.named()?;
+    let live = session.engine().await?;
+    let scope = Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() };
+    let observed = live.observe(&scope).await?;
+    known_services(&named, &args.services, observed.containers.values().filter_map(ObservedContainer::service))?;
+    let wanted = |container: &&ObservedContainer| {
+        let service = container.service().unwrap_or_default();
+        container.is_listed()
+            && !container.is_oneoff()
+            && (args.services.is_empty() || args.services.iter().any(|it| it == service))
+            && args.index.is_none_or(|index| container.number() == Some(index))
+    };
+    let containers: Vec<&ObservedContainer> = observed.containers.values().filter(wanted).collect();
+    let paint = if args.no_color { Paint::default() } else { session.out };
+    let mut printer = Printer::new(named.name(), Lines { bare: args.no_log_prefix, timestamps: args.timestamps, paint });
+    containers.iter().for_each(|container| printer.register(container.name.as_str()));
+
+    let mut follower = Follower::new(&live, options.until);
+    let streams = containers
+        .iter()
+        .map(|it| (it.name.clone(), live.engines.streams.logs(&it.name, &options)))
+        .collect();
+    merged(streams, |name, time, line| {
+        follower.seen(name, time);
+        printer.line(name.as_str(), &line)
+    })
+    .await?;
+    if args.follow {
+        let running: Vec<ContainerName> = containers.iter().filter(|it| it.state.is_up()).map(|it| it.name.clone()).collect();
+        follow(session, &live, args, &scope, follower, printer, running).await?;
+    }
+    Ok(0)
+}
+
+fn options(args: &LogsArgs) -> Result<LogOptions, Failure> {
+    let now = jiff::Timestamp::now();
+    let point = |flag: &str, text: &Option<String>| text.as_ref().map(|text| point_in_time(flag, text, now)).transpose();
+    let tail = match args.tail.as_str() {
+        "all" | "" => None,
+        text => match text.parse::<i64>() {
+            Ok(lines) => u64::try_from(lines).ok(),
+            Err(_) => return Err(Failure::usage(format!("`{text}` of --tail is no number of lines"), "write a number, or `all`")),
+        },
+    };
+    Ok(LogOptions { follow: false, since: point("--since", &args.since)?, until: point("--until", &args.until)?, tail })
+}
+
+/// Goes on as lines come, also of containers that start later, until all have ended.
+async fn follow(
+    session: &Session,
+    live: &Live,
+    args: &LogsArgs,
+    scope: &Scope,
+    mut follower: Follower,
+    mut printer: Printer,
+    mut running: Vec<ContainerName>,
+) -> Result<(), Failure> {
+    let now = jiff::Timestamp::now().as_nanosecond();
+    let mut events = live.engines.engine.events(scope);
+    running.iter().for_each(|name| follower.add(name, From::At(now)));
+    let service_is_wanted = |labels: &std::collections::BTreeMap<String, String>| {
+        let service = labels.get(rcompose_engine_adapter::labels::SERVICE);
+        let oneoff = labels
+            .get(rcompose_engine_adapter::labels::ONEOFF)
+            .is_some_and(|it| it.eq_ignore_ascii_case("true"));
+        let number = labels.get(rcompose_engine_adapter::labels::NUMBER).and_then(|it| it.parse::<u32>().ok());
+        !oneoff
+            && service.is_some_and(|service| args.services.is_empty() || args.services.contains(service))
+            && args.index.is_none_or(|index| number == Some(index))
+    };
+    while !running.is_empty() {
+        tokio::select! {
+            pieces = follower.next() => print(session, &mut printer, pieces)?,
+            Some(event) = events.next() => {
+                let event = event?;
+                let EventSubject::Container(name) = &event.subject else { continue };
+                if !service_is_wanted(&event.labels) {
+                    continue;
+                }
+                if event.action == EventAction::Started {
+                    printer.register(name.as_str());
+                    follower.add(name, From::At(i128::from(event.time)));
+                    running.push(name.clone());
+                } else if matches!(event.action, EventAction::Died { .. } | EventAction::Removed) {
+                    let found = live.observe(&Scope::container(name.clone())).await?;
+                    if !found.containers.get(name).is_some_and(|it| it.state.is_up()) {
+                        running.retain(|it| it != name);
+                    }
+                }
+            }
+        }
+    }
+    let pieces = follower.drain(std::time::Duration::from_secs(2)).await;
+    print(session, &mut printer, pieces)
+}
+
+fn print(session: &Session, printer: &mut Printer, pieces: Vec<Piece>) -> Result<(), Failure> {
+    for piece in pieces {
+        match piece {
+            Piece::Line { name, line } => printer.line(name.as_str(), &line)?,
+            Piece::Broken { error, .. } if error.is_not_found() => {}
+            Piece::Broken { name, error } => output::err(&format!(
+                "{}\n",
+                session.err.paint(crate::style::Tone::Warn, &format!("the output of {name} broke off: {error}"))
+            )),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! `up`, `create`, `plan` and what `run` shares with them: images first, then networks, volumes and containers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rcompose_engine_adapter::{Observed, PullPolicy};
+use rcompose_planner::{self as planner, Build, ImageOptions, Plan, Recreate, Up, Wait, World};
+use rcompose_spec::Loaded;
+use rcompose_spec::model::Project;
+
+use crate::args::{PlanArgs, PlanFormat, Progress, PullWhen, UpArgs, grace};
+use crate::attach::{Attached, Shutdown};
+use crate::failure::Failure;
+use crate::rounds::{IMAGES, Rounds, print_plans};
+use crate::session::{Live, Session, Want};
+
+/// Runs `up` or `create`.
+pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> {
+    check(session, &args)?;
+    let loaded = session.load(&Want::services(&args.services, !args.no_deps))?;
+    let live = session.engine().await?;
+    let lock = session.lock(&live, &loaded.project.name).await?;
+    let display = session.display(args.quiet_pull, args.quiet_build)?;
+    let mut rounds = Rounds::new(session, &live, &loaded.origins, display);
+    let world = session.world(&loaded, Some(&live))?;
+    let attached = stays_attached(&args);
+    // Before anything starts, so that no line and no end is missed.
+    let follow = if attached && !session.globals.dry_run {
+        Some(Attached::new(session, &live, &loaded, &args))
+    } else {
+        None
+    };
+
+    let images = image_options(&args);
+    let (image_plan, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &images).await?;
+    let options = options(session, &loaded.project, &args);
+    let plan = rounds
+        .settle(args.yes, |keep| {
+            planner::up(&loaded.project, &observed, &world, &Up { keep: keep.clone(), ..options.clone() })
+        })
+        .await?;
+    if session.globals.dry_run {
+        rounds.print(&[(IMAGES, &image_plan), (session.verb, &plan)])?;
+        return Ok(0);
+    }
+    rounds.execute(&plan).await?;
+    drop(lock);
+    match follow {
+        Some(follow) => follow.until_end(&mut rounds.interrupts, Shutdown { grace: grace(args.timeout) }).await,
+        None => Ok(0),
+    }
+}
+
+/// Runs `plan`: 0 where there is nothing to do, 2 where there is.
+pub(crate) async fn plan(session: &Session, args: PlanArgs) -> Result<u8, Failure> {
+    check(session, &args.up)?;
+    let loaded = session.load(&Want::services(&args.up.services, !args.up.no_deps))?;
+    let live = session.engine().await?;
+    let world = session.world(&loaded, Some(&live))?;
+    let observed = live.observe(&planner::scope(&loaded.project, &world)).await?;
+    let failed = |error| Failure::plan(error, &loaded.origins);
+    let images = planner::images(&loaded.project, &observed, &world, &image_options(&args.up)).map_err(failed)?;
+    let plan = planner::up(&loaded.project, &observed, &world, &options(session, &loaded.project, &args.up)).map_err(failed)?;
+    let json = args.json || args.format == Some(PlanFormat::Json) || session.globals.progress == Some(Progress::Json);
+    print_plans(session, &loaded.origins, &[(IMAGES, &images), ("up", &plan)], json)?;
+    Ok(if images.is_empty() && plan.is_empty() { 0 } else { 2 })
+}
+
+/// Does the round that brings images, and returns what is there after it.
+pub(crate) async fn bring_images(
+    session: &Session,
+    live: &Live,
+    rounds: &mut Rounds<'_>,
+    loaded: &Loaded,
+    world: &World,
+    options: &ImageOptions,
+) -> Result<(Plan, Observed), Failure> {
+    let scope = planner::scope(&loaded.project, world);
+    let observed = live.observe(&scope).await?;
+    let plan = planner::images(&loaded.project, &observed, world, options).map_err(|error| Failure::plan(error, &loaded.origins))?;
+    if session.globals.dry_run || plan.is_empty() {
+        if !session.globals.dry_run {
+            rounds.show_notices(&plan);
+        }
+        return Ok((plan, observed));
+    }
+    rounds.execute(&plan).await?;
+    let observed = live.observe(&scope).await?;
+    Ok((plan, observed))
+}
+
+/// Refuses flags that contradict each other, and those that are not in this version.
+fn check(session: &Session, args: &UpArgs) -> Result<(), Failure> {
+    if args.watch {
+        return Err(Failure::NotInThisVersion("`--watch`".into()));
+    }
+    if args.menu {
+        return Err(Failure::NotInThisVersion("`--menu`".into()));
+    }
+    let conflict =
+        |one: &str, other: &str| Err(Failure::usage(format!("{one} and {other} contradict each other"), "leave one of them out"));
+    if args.build && args.no_build {
+        return conflict("--build", "--no-build");
+    }
+    if args.force_recreate && args.no_recreate {
+        return conflict("--force-recreate", "--no-recreate");
+    }
+    if args.renew_anon_volumes && args.no_recreate {
+        return conflict("--renew-anon-volumes", "--no-recreate");
+    }
+    if args.always_recreate_deps && args.no_recreate {
+        return conflict("--always-recreate-deps", "--no-recreate");
+    }
+    if args.attach_dependencies && !args.attach.is_empty() {
+        return conflict("--attach", "--attach-dependencies");
+    }
+    let stops = args.abort_on_container_exit || args.abort_on_container_failure || args.exit_code_from.is_some();
+    if args.abort_on_container_exit && args.abort_on_container_failure {
+        return conflict("--abort-on-container-exit", "--abort-on-container-failure");
+    }
+    let shows = args.attach_dependencies || !args.attach.is_empty();
+    for (background, flag) in [(args.detach, "--detach"), (args.wait, "--wait"), (args.no_start, "--no-start")] {
+        if background && stops {
+            return conflict(flag, "--abort-on-container-exit, --abort-on-container-failure and --exit-code-from");
+        }
+        if background && shows {
+            return conflict(flag, "--attach and --attach-dependencies");
+        }
+    }
+    if args.no_start && args.wait {
+        return conflict("--no-start", "--wait");
+    }
+    if args.wait_timeout.is_some() && !args.wait {
+        return Err(Failure::usage("--wait-timeout has an effect with --wait only", "add --wait"));
+    }
+    if session.caller.says("COMPOSE_MENU") && stays_attached(args) && session.can_ask() {
+        session.say("COMPOSE_MENU: the menu is not in this version");
+    }
+    Ok(())
+}
+
+fn stays_attached(args: &UpArgs) -> bool {
+    !(args.detach || args.wait || args.no_start)
+}
+
+/// Translates the flags for the round that brings images.
+pub(crate) fn image_options(args: &UpArgs) -> ImageOptions {
+    ImageOptions {
+        services: Vec::new(),
+        pull: args.pull.and_then(pull_policy),
+        build: match (args.build || args.pull == Some(PullWhen::Build), args.no_build) {
+            (true, _) => Build::Always,
+            (false, true) => Build::Never,
+            (false, false) => Build::Missing,
+        },
+        scale: scales(args),
+        ..ImageOptions::default()
+    }
+}
+
+/// Translates `--pull`; `policy` is what each service says.
+pub(crate) fn pull_policy(when: PullWhen) -> Option<PullPolicy> {
+    match when {
+        PullWhen::Always => Some(PullPolicy::Always),
+        PullWhen::Missing => Some(PullPolicy::Missing),
+        PullWhen::Never => Some(PullPolicy::Never),
+        PullWhen::Build => Some(PullPolicy::Build),
+        PullWhen::Policy => None,
+    }
+}
+
+fn scales(args: &UpArgs) -> BTreeMap<String, u32> {
+    args.scale.iter().cloned().collect()
+}
+
+/// Translates the flags for the planner.
+pub(crate) fn options(session: &Session, project: &Project, args: &UpArgs) -> Up {
+    let recreate = if args.no_recreate {
+        Recreate::Never
+    } else if args.force_recreate || args.renew_anon_volumes {
+        Recreate::Force
+    } else {
+        Recreate::Diverged
+    };
+    let limit = args.wait_timeout.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
+    Up {
+        services: args.services.clone(),
+        recreate,
+        recreate_dependencies: if args.always_recreate_deps {
+            Recreate::Force
+        } else if args.no_recreate {
+            Recreate::Never
+        } else {
+            Recreate::Diverged
+        },
+        no_deps: args.no_deps,
+        renew_anonymous_volumes: args.renew_anon_volumes,
+        remove_orphans: args.remove_orphans || session.says(Some(project), "COMPOSE_REMOVE_ORPHANS"),
+        ignore_orphans: session.says(Some(project), "COMPOSE_IGNORE_ORPHANS"),
+        scale: scales(args),
+        start: !args.no_start,
+        wait: args.wait.then(|| Wait { limit: limit.map(Duration::from_secs) }),
+        timeout: grace(args.timeout),
+        adopt: args.adopt,
+        ..Up::default()
+    }
+}

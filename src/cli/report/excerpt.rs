@@ -1,0 +1,170 @@
+//! One message: its title, the place in the file with a caret, and what to do.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level as SnippetLevel, Renderer, Snippet};
+use rcompose_spec::Span;
+
+use crate::caller::Caller;
+use crate::style::{Paint, Tone};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// It stops the verb.
+    Error,
+    /// It stops nothing.
+    Warning,
+}
+
+/// A stretch of a file with a few words below it.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The stretch.
+    pub(crate) span: Span,
+    /// The words.
+    pub(crate) label: String,
+}
+
+/// One message.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// How bad it is.
+    pub(crate) level: Level,
+    /// Lower-case fragment.
+    pub(crate) title: String,
+    /// Where it is.
+    pub(crate) place: Option<Place>,
+    /// Further places.
+    pub(crate) others: Vec<Place>,
+    /// Further facts.
+    pub(crate) notes: Vec<String>,
+    /// What to do.
+    pub(crate) hint: Option<String>,
+    /// The file's lines may hold secrets: only the position is shown.
+    pub(crate) hide_source: bool,
+}
+
+impl Entry {
+    /// Makes an error.
+    pub(crate) fn error(title: impl Into<String>) -> Self {
+        Self::new(Level::Error, title.into())
+    }
+
+    /// Makes a warning.
+    pub(crate) fn warning(title: impl Into<String>) -> Self {
+        Self::new(Level::Warning, title.into())
+    }
+
+    fn new(level: Level, title: String) -> Self {
+        Self { level, title, place: None, others: Vec::new(), notes: Vec::new(), hint: None, hide_source: false }
+    }
+
+    /// Adds a fact.
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// Sets what to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Renders a message as complete lines.
+pub(crate) fn render(entry: &Entry, caller: &Caller, paint: Paint) -> String {
+    match &entry.place {
+        Some(place) if !entry.hide_source && !place.span.source.text.is_empty() => with_source(entry, place, caller, paint),
+        place => without_source(entry, place.as_ref(), caller, paint),
+    }
+}
+
+fn with_source(entry: &Entry, place: &Place, caller: &Caller, paint: Paint) -> String {
+    let level = match entry.level {
+        Level::Error => SnippetLevel::ERROR,
+        Level::Warning => SnippetLevel::WARNING,
+    };
+    let path = caller.shown(place.span.path());
+    let mut main = Snippet::source(place.span.source.text.as_ref())
+        .path(path)
+        .annotation(label(AnnotationKind::Primary, place));
+    let (same, elsewhere): (Vec<&Place>, Vec<&Place>) = entry
+        .others
+        .iter()
+        .partition(|other| other.span.path() == place.span.path() && other.span.source.text == place.span.source.text);
+    for other in same {
+        main = main.annotation(label(AnnotationKind::Context, other));
+    }
+    let mut group: Group<'_> = level.primary_title(entry.title.as_str()).element(main);
+    for other in elsewhere {
+        let path = caller.shown(other.span.path());
+        group = group.element(
+            Snippet::source(other.span.source.text.as_ref())
+                .path(path)
+                .annotation(label(AnnotationKind::Context, other)),
+        );
+    }
+    for note in &entry.notes {
+        group = group.element(SnippetLevel::NOTE.message(note.as_str()));
+    }
+    if let Some(hint) = &entry.hint {
+        group = group.element(SnippetLevel::HELP.message(hint.as_str()));
+    }
+    let renderer = if paint.color { Renderer::styled() } else { Renderer::plain() };
+    format!("{}\n", renderer.render(&[group]))
+}
+
+fn label(kind: AnnotationKind, place: &Place) -> annotate_snippets::Annotation<'_> {
+    let annotation = kind.span(marked(&place.span));
+    if place.label.is_empty() {
+        annotation
+    } else {
+        annotation.label(place.label.as_str())
+    }
+}
+
+/// Returns the bytes to mark: only those of the first line, as a caret below many lines says nothing.
+fn marked(span: &Span) -> Range<usize> {
+    let text = span.source.text.as_ref();
+    let start = floor(text, span.start);
+    let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |at| start + at);
+    let end = floor(text, span.end).clamp(start, line_end.max(start));
+    let trimmed = start + text[start..end].trim_end().len();
+    start..trimmed.max(start)
+}
+
+/// Returns the nearest character boundary at or before a byte.
+fn floor(text: &str, mut at: usize) -> usize {
+    at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn without_source(entry: &Entry, place: Option<&Place>, caller: &Caller, paint: Paint) -> String {
+    let word = match entry.level {
+        Level::Error => paint.paint(Tone::Bad, "error"),
+        Level::Warning => paint.paint(Tone::Warn, "warning"),
+    };
+    let mut text = format!("{word}: {}\n", paint.paint(Tone::Strong, &entry.title));
+    for place in place.into_iter().chain(&entry.others) {
+        let arrow = paint.paint(Tone::Dim, "-->");
+        let at = format!("{}:{}:{}", caller.shown(place.span.path()), place.span.line, place.span.column);
+        let label = if place.label.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", place.label)
+        };
+        text.push_str(&format!("  {arrow} {at}{label}\n"));
+    }
+    for note in &entry.notes {
+        text.push_str(&format!("  {} {}\n", paint.paint(Tone::Dim, "note:"), note.replace('\n', "\n        ")));
+    }
+    if let Some(hint) = &entry.hint {
+        text.push_str(&format!("  {} {hint}\n", paint.paint(Tone::Hint, "help:")));
+    }
+    text
+}

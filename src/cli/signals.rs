@@ -1,0 +1,80 @@
+//! Ctrl-C and its relatives: how often somebody asked for the end.
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::output;
+use crate::render::SHOW_CURSOR;
+use crate::report::INTERRUPTED;
+
+/// Counts requests to end: Ctrl-C, and SIGTERM and SIGHUP where there are signals.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    requests: UnboundedReceiver<()>,
+    count: u32,
+}
+
+impl Interrupts {
+    /// Listens from now on, instead of dying at the first request.
+    pub(crate) fn listen() -> Self {
+        let (sender, requests) = unbounded_channel();
+        tokio::spawn(async move {
+            let mut source = Source::new();
+            while source.next().await {
+                if sender.send(()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { requests, count: 0 }
+    }
+
+    /// Waits for the next request and returns how many there were; for ever where no more can come. Safe to drop.
+    pub(crate) async fn next(&mut self) -> u32 {
+        if self.requests.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        self.count += 1;
+        self.count
+    }
+}
+
+/// Ends the process at once: somebody asked often enough.
+pub(crate) fn exit_now() -> ! {
+    output::err(SHOW_CURSOR);
+    #[expect(clippy::exit, reason = "the third Ctrl-C must end it whatever hangs")]
+    std::process::exit(i32::from(INTERRUPTED))
+}
+
+#[cfg(unix)]
+struct Source(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Source {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    async fn next(&mut self) -> bool {
+        let waits: Vec<_> = self.0.iter_mut().map(|signal| Box::pin(signal.recv())).collect();
+        if waits.is_empty() {
+            return false;
+        }
+        futures::future::select_all(waits).await.0.is_some()
+    }
+}
+
+#[cfg(not(unix))]
+struct Source;
+
+#[cfg(not(unix))]
+impl Source {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) -> bool {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
+}

@@ -1,0 +1,121 @@
+//! Tables and numbers, in the forms of docker's commands.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Lays rows out in columns, three blanks apart, as docker's `tabwriter` does (`minimum` is the least width of a column).
+pub(crate) fn table(rows: &[Vec<String>], minimum: usize, gap: usize) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let widest = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
+        (widest + gap).max(minimum)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (column, cell) in row.iter().enumerate() {
+            text.push_str(cell);
+            if column + 1 < row.len() {
+                text.push_str(&" ".repeat(widths[column].saturating_sub(cell.width())));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Writes a size as docker does: decimal units, four digits. Source: `docker/go-units` `HumanSize`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
+    #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = match value {
+        value if value < 10.0 => 3,
+        value if value < 100.0 => 2,
+        value if value < 1000.0 => 1,
+        _ => 0,
+    };
+    let number = format!("{value:.digits$}");
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &number
+    };
+    format!("{number}{}", UNITS[unit])
+}
+
+/// Writes a length of time as docker does: `Less than a second`, `3 minutes`, `About an hour`. Source: `docker/go-units`
+/// `HumanDuration`.
+pub(crate) fn duration(seconds: i64) -> String {
+    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
+    match seconds {
+        ..1 => "Less than a second".into(),
+        1 => "1 second".into(),
+        2..60 => format!("{seconds} seconds"),
+        _ if minutes == 1 => "About a minute".into(),
+        _ if minutes < 60 => format!("{minutes} minutes"),
+        _ if hours == 1 => "About an hour".into(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
+        _ if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
+        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", seconds / 3600 / 24 / 365),
+    }
+}
+
+/// Shortens text to so many characters, the last one being `…`, as docker does.
+pub(crate) fn ellipsis(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(limit.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_four_digits() {
+        let cases = [
+            (0, "0B"),
+            (999, "999B"),
+            (1984236, "1.984MB"),
+            (1_000_000, "1MB"),
+            (12_345_678, "12.35MB"),
+            (u64::MAX, "18.45EB"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn durations_are_rough() {
+        let cases = [
+            (0, "Less than a second"),
+            (59, "59 seconds"),
+            (61, "About a minute"),
+            (179, "2 minutes"),
+            (3600, "About an hour"),
+            (5400, "2 hours"),
+            (172_800, "2 days"),
+            (86_400 * 20, "2 weeks"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["NAME".into(), "PORTS".into()], vec!["shop-web-1".into(), String::new()]];
+        assert_eq!(table(&rows, 0, 3), "NAME         PORTS\nshop-web-1   \n");
+    }
+}
