@@ -120,8 +120,8 @@ impl Checker<'_> {
     fn distinct(&mut self, name: &str, old: &str, new: &str) {
         let path = format!("services.{name}.{old}");
         let other = format!("services.{name}.deploy.{new}");
-        let mut error = SpecError::new(Code::Conflict, format!("services.{name}: can't set distinct values on '{old}' and 'deploy.{new}'"))
-            .hint("keep one of the two");
+        let mut error =
+            SpecError::new(Code::Conflict, format!("can't set distinct values on '{old}' and 'deploy.{new}'")).hint("keep one of the two");
         if let Some(span) = self.origins.get(&other) {
             error = error.note(span, "the other value");
         }
@@ -164,7 +164,7 @@ impl Checker<'_> {
                 WatchAction::Rebuild | WatchAction::Restart => false,
             };
             if needs_target && watch.target.is_empty() {
-                let message = format!("services.{name}.develop.watch: target is required for non-rebuild actions");
+                let message = "target is required for non-rebuild actions";
                 let error = SpecError::new(Code::MissingKey, message).hint("`target` is the path inside the container");
                 self.error(format!("services.{name}.develop.watch[{index}]"), error);
             }
@@ -180,7 +180,7 @@ impl Checker<'_> {
             let Some(first) = seen.insert(&service.container_name, name) else {
                 continue;
             };
-            let message = format!("services.{first}: container name \"{}\" is already in use by service {name}", service.container_name);
+            let message = format!("container name \"{}\" is already in use by services.{first}", service.container_name);
             let mut error = SpecError::new(Code::Conflict, message)
                 .hint("every container needs a name of its own; without `container_name` it gets one");
             if let Some(span) = self.origins.get(&format!("services.{first}.container_name")) {

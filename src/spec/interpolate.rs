@@ -55,8 +55,7 @@ fn scalar(text: String, node: &Node, path: &[Step<'_>], variables: &Variables, f
         match template::substitute(&text, variables, &mut unset) {
             Ok(value) => text = value,
             Err(fault) => {
-                let message = format!("{} in {}", fault.message, show(path));
-                findings.error(SpecError::new(fault.code, message).at(&node.span).path(show(path)).hint(fault.hint));
+                findings.error(SpecError::new(fault.code, fault.message).at(&node.span).path(show(path)).hint(fault.hint));
                 return Value::Str(text);
             }
         }

@@ -78,10 +78,11 @@ fn value(name: &str, operator: Option<(Operator, &str)>, variables: &dyn Lookup,
             Some(value) => Ok(value.to_owned()),
             None => {
                 let said = substitute(operand, variables, unset)?;
+                let colon = if said.is_empty() { "" } else { ": " };
                 let state = if found.is_some() { "empty" } else { "not set" };
                 Err(Fault {
                     code: Code::RequiredVariable,
-                    message: format!("required variable {name} is missing a value: {said}"),
+                    message: format!("required variable {name} is missing a value{colon}{said}"),
                     hint: format!("{name} is {state}: set it in the environment or in a .env file, or write ${{{name}:-default}}"),
                 })
             }

@@ -63,7 +63,14 @@ impl Checker<'_> {
             None if what == "volume" && key.contains('/') => {
                 format!("for a folder of the host write ./{key}")
             }
-            None => format!("declare it at the top level: `{section}: {{{key}: }}`"),
+            None => {
+                let content = match section.as_str() {
+                    "secrets" | "configs" => "{file: …}",
+                    "models" => "{model: …}",
+                    _ => "",
+                };
+                format!("declare it at the top level: `{section}: {{{key}: {content}}}`")
+            }
         };
         let message = format!("service \"{service}\" refers to undefined {what} {key}");
         let error = SpecError::new(Code::Undefined, message).label("not declared").hint(hint);

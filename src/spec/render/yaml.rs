@@ -68,6 +68,12 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+    // Sizes are texts, but the one for no limit is understood as a number only.
+    if let (["services", _, "mem_limit" | "mem_reservation" | "memswap_limit" | "shm_size"], Value::Text(text)) = (path, &mut *value)
+        && text.starts_with('-')
+    {
+        *value = Value::Number(std::mem::take(text));
+    }
 }
 
 /// Structures that the JSON form shows even when empty.

@@ -1,0 +1,147 @@
+//! Laws that hold for any input.
+#![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use rcompose_spec::render::{self, RenderOptions};
+use rcompose_spec::{Loaded, Sources, SpecErrors, load};
+use support::Memory;
+
+fn load_texts(texts: &[&str], env: &[(&str, &str)]) -> Result<Loaded, SpecErrors> {
+    let mut files = Memory::default();
+    let mut sources = Sources { working_dir: PathBuf::from("/p"), ..Sources::default() };
+    for (index, text) in texts.iter().enumerate() {
+        let path = Path::new("/p").join(format!("{index}.yaml"));
+        files.0.insert(path.clone(), text.as_bytes().to_vec());
+        sources.files.push(path);
+    }
+    sources.env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    load(&sources, &files)
+}
+
+fn label(loaded: &Loaded) -> Option<&String> {
+    loaded.project.services.get("web")?.labels.get("l")
+}
+
+/// Pieces that compose files are made of, good and bad ones.
+const PIECES: [&str; 44] = [
+    "services:",
+    "\n  web:",
+    "\n    image: a",
+    "\n    ports:",
+    "\n      - ",
+    "\"80:80\"",
+    "1-5:3",
+    "{target: 80}",
+    "\n    volumes:",
+    "a:/b:ro",
+    "\n    environment:",
+    "\n      A: ",
+    "${A:-",
+    "}",
+    "$$",
+    "$",
+    "&x ",
+    "*x",
+    "<<: *x",
+    "!reset ",
+    "!override ",
+    "[",
+    "]",
+    "{",
+    "}",
+    ": ",
+    ",",
+    "\n",
+    "\t",
+    "\"",
+    "'",
+    "|\n   text",
+    "null",
+    "0x1f",
+    "1e3",
+    "2001-01-01",
+    "\n    extends: web",
+    "\ninclude: [0.yaml]",
+    "\n---\n",
+    "\n    deploy: {replicas: 2}",
+    "\n    healthcheck: {test: x}",
+    "\n    depends_on: [web]",
+    "é\u{2028}",
+    "\u{feff}",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn text_without_a_dollar_sign_is_kept(value in "[ -#%-~é]{0,40}") {
+        let yaml = serde_json::json!({"services": {"web": {"image": "a", "labels": {"l": value}}}}).to_string();
+        let loaded = load_texts(&[&yaml], &[]).unwrap();
+        prop_assert_eq!(label(&loaded), Some(&value));
+    }
+
+    #[test]
+    fn rendered_yaml_reads_back_as_it_was(value in "\\PC{0,40}|[ \\n\\ta:#'\"$-]{0,20}", key in "[a-z]{1,8}") {
+        let escaped = value.replace('$', "$$");
+        let yaml = serde_json::json!({"services": {"web": {"image": "a", "labels": {"l": escaped}, "command": [escaped, key]}}}).to_string();
+        let first = load_texts(&[&yaml], &[]).unwrap();
+        let text = render::yaml(&first, &RenderOptions::default());
+        let again = load_texts(&[&text], &[]);
+        prop_assert!(again.is_ok(), "{}\n{}", text, again.unwrap_err());
+        let again = again.unwrap();
+        prop_assert_eq!(label(&again), Some(&value), "{}", text);
+        prop_assert_eq!(&again.project.services, &first.project.services);
+    }
+
+    #[test]
+    fn nothing_panics_and_every_mistake_has_a_place(pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..40)) {
+        let text = pieces.concat();
+        if let Err(errors) = load_texts(&[&text], &[("A", "1")]) {
+            prop_assert!(!errors.0.is_empty());
+            for report in errors.reports() {
+                prop_assert!(!report.title.is_empty());
+                for place in report.place.iter().chain(&report.notes).chain(&report.chain) {
+                    prop_assert!(place.source.text.get(place.range.clone()).is_some(), "{:?}", place);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn later_files_win_whatever_the_grouping(a in "[a-z]{1,5}", b in "[a-z]{1,5}", c in "[a-z]{1,5}") {
+        let file = |value: &str| format!("services:\n  web: {{image: {value}, labels: {{l: {value}, k-{value}: x}}, command: [{value}]}}\n");
+        let (a, b, c) = (file(&a), file(&b), file(&c));
+        let flat = load_texts(&[&a, &b, &c], &[]).unwrap();
+        let documents = format!("{b}---\n{c}");
+        let grouped = load_texts(&[&a, &documents], &[]).unwrap();
+        prop_assert_eq!(flat.project.services, grouped.project.services);
+    }
+}
+
+#[test]
+fn origins_name_the_line_of_each_value() {
+    let base = "services:\n  web:\n    image: a\n    ports: [\"80:80\"]\n    labels: {a.b: x}\n";
+    let over = "services:\n  web:\n    ports:\n      - 81:81\n    environment:\n      A: 1\n";
+    let loaded = load_texts(&[base, over], &[]).unwrap();
+    let place = |path: &str| loaded.origins.get(path).map(ToString::to_string);
+    let expected: BTreeMap<&str, &str> = [
+        ("services.web.image", "/p/0.yaml:3:12"),
+        ("services.web.ports[0]", "/p/0.yaml:4:13"),
+        ("services.web.ports[1]", "/p/1.yaml:4:9"),
+        ("services.web.ports[1].target", "/p/1.yaml:4:9"),
+        ("services.web.labels.a.b", "/p/0.yaml:5:19"),
+        ("services.web.environment.A", "/p/1.yaml:6:10"),
+        ("services.web.nothing", "/p/0.yaml:2:3"),
+    ]
+    .into();
+    for (path, at) in expected {
+        assert_eq!(place(path).as_deref(), Some(at), "{path}");
+    }
+    assert_eq!(loaded.origins.below("services.web.ports").len(), 11);
+    assert_eq!(place("volumes"), None);
+}
