@@ -126,7 +126,7 @@ const FIRST_ANSWER: Duration = Duration::from_secs(20);
 /// Connects and settles the API version.
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<(Api, EngineInfo)> {
     let client = client(endpoint)?;
-    let mut api = Api::new(client, endpoint.to_text());
+    let mut api = Api::new(client, endpoint.clone());
     let version: Version = api.json(Call::get("/version").within(FIRST_ANSWER)).await?;
     let spoken = negotiate(&version)?;
     api.set_version(spoken);

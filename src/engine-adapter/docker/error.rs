@@ -116,7 +116,16 @@ pub(crate) fn unreachable(address: &str, error: BollardError) -> EngineError {
     if let BollardError::SocketNotFoundError(_) = &error {
         return absent(address).caused_by(error);
     }
-    let made = match io_kind(&error) {
+    told(address, io_kind(&error)).caused_by(error)
+}
+
+/// Tells the same of a connection that this crate made itself.
+pub(crate) fn io_error(address: &str, error: io::Error) -> EngineError {
+    told(address, Some(error.kind())).caused_by(error)
+}
+
+fn told(address: &str, kind: Option<io::ErrorKind>) -> EngineError {
+    match kind {
         Some(io::ErrorKind::NotFound) => absent(address),
         Some(io::ErrorKind::ConnectionRefused) => EngineError::new(
             ErrorKind::Unreachable,
@@ -127,8 +136,7 @@ pub(crate) fn unreachable(address: &str, error: BollardError) -> EngineError {
             format!("no permission to use the engine at {address}; join the group `docker`, or run as a user who may"),
         ),
         _ => EngineError::new(ErrorKind::Unreachable, format!("the engine at {address} did not answer")),
-    };
-    made.caused_by(error)
+    }
 }
 
 fn absent(address: &str) -> EngineError {

@@ -1,6 +1,6 @@
 //! The Docker API as an engine.
 //!
-//! Bollard carries the requests (sockets, pipes, upgrades) and gives their models; neither leaves this crate. This room reads
+//! Bollard carries the requests and gives their models; neither leaves this crate. This room reads
 //! no environment and prints nothing: where the engine is comes in as [`Connection`].
 
 mod auth;
@@ -12,6 +12,8 @@ mod docker;
 mod error;
 mod event;
 mod files;
+mod frames;
+mod hijack;
 mod image;
 mod image_build;
 mod logs;

@@ -1,45 +1,75 @@
 //! Two-way connections: attach and exec.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use bollard::container::LogOutput;
-use bollard::errors::Error as BollardError;
-use bollard::exec::{StartExecOptions, StartExecResults};
-use bollard::query_parameters::AttachContainerOptionsBuilder;
-use futures::stream::BoxStream;
-use futures::{Stream, StreamExt};
+use bytes::BytesMut;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 use rcompose_engine_adapter::{Attach, ContainerName, Exec, ExecId, ExecSession, Output, Result, Session, TerminalSize};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
 
-use crate::error::{engine_error, while_trying};
-use crate::transport::{Api, Call, escape, path};
+use crate::containers;
+use crate::error::{io_error, while_trying};
+use crate::frames::Frames;
+use crate::hijack::Incoming;
+use crate::transport::{Api, Call, path};
 
 pub(crate) async fn attach(api: &Api, name: &ContainerName, attach: Attach) -> Result<Session> {
     let Attach { stdin, logs } = attach;
-    let options = AttachContainerOptionsBuilder::default()
-        .stream(true)
-        .stdout(true)
-        .stderr(true)
-        .stdin(stdin)
-        .logs(logs)
-        .build();
-    let opened = api.upgrading().attach_container(&escape(name.as_str(), ""), Some(options)).await;
-    let opened = opened.map_err(|error| while_trying(&format!("cannot attach to container {name}"), engine_error(api.address(), error)))?;
-    Ok(Session { input: opened.input, output: output(opened.output, api.address()) })
+    let trying = |error| while_trying(&format!("cannot attach to container {name}"), error);
+    let found = containers::inspect(api, name).await.map_err(trying)?;
+    let tty = found.config.and_then(|config| config.tty).unwrap_or_default();
+    let flag = |on: bool| if on { "1" } else { "0" };
+    let call = Call::post(path("containers", name.as_str(), "/attach"))
+        .query("stream", "1")
+        .query("stdout", "1")
+        .query("stderr", "1")
+        .query("stdin", flag(stdin))
+        .query("logs", flag(logs));
+    let (from, input) = api.hijack(call).await.map_err(trying)?;
+    Ok(Session { input, output: output(from, tty, api.address()) })
 }
 
-fn output(
-    from: impl Stream<Item = std::result::Result<LogOutput, BollardError>> + Send + 'static,
-    address: &str,
-) -> BoxStream<'static, Result<Output>> {
+/// What is left to read of a connection.
+struct Reading {
+    from: Incoming,
+    frames: Frames,
+    ready: VecDeque<Output>,
+}
+
+/// Reads output as it comes: of a terminal as it is, else in frames.
+fn output(from: Incoming, tty: bool, address: &str) -> BoxStream<'static, Result<Output>> {
     let address = address.to_owned();
-    from.map(move |piece| match piece {
-        Ok(LogOutput::StdErr { message }) => Ok(Output::Stderr(message)),
-        // A terminal's output carries no stream; what was typed in comes back as its own.
-        Ok(LogOutput::StdOut { message } | LogOutput::Console { message } | LogOutput::StdIn { message }) => Ok(Output::Stdout(message)),
-        Err(error) => Err(engine_error(&address, error)),
+    let begin = Some(Reading { from, frames: Frames::default(), ready: VecDeque::new() });
+    stream::unfold(begin, move |reading| {
+        let address = address.clone();
+        async move {
+            let mut reading = reading?;
+            loop {
+                if let Some(piece) = reading.ready.pop_front() {
+                    return Some((Ok(piece), Some(reading)));
+                }
+                let mut bytes = BytesMut::with_capacity(16 * 1024);
+                match reading.from.read_buf(&mut bytes).await {
+                    Ok(0) => return None,
+                    Ok(_) if tty => reading.ready.push_back(Output::Stdout(bytes.freeze())),
+                    Ok(_) => reading.take_frames(&bytes),
+                    Err(error) => return Some((Err(io_error(&address, error)), None)),
+                }
+            }
+        }
     })
     .boxed()
+}
+
+impl Reading {
+    fn take_frames(&mut self, bytes: &[u8]) {
+        self.frames.push(bytes);
+        while let Some((stderr, message)) = self.frames.take() {
+            self.ready.push_back(if stderr { Output::Stderr(message) } else { Output::Stdout(message) });
+        }
+    }
 }
 
 /// The body of a create call for an exec.
@@ -96,14 +126,9 @@ pub(crate) async fn exec(api: &Api, name: &ContainerName, exec: &Exec) -> Result
         api.unit(Call::post(path("exec", &id.0, "/start")).json(&start).patient()).await.map_err(trying)?;
         return Ok(ExecSession { id, session: None });
     }
-    let options = StartExecOptions { detach: false, tty: *tty, output_capacity: None };
-    let started = api.upgrading().start_exec(&escape(&id.0, ""), Some(options)).await;
-    match started.map_err(|error| trying(engine_error(api.address(), error)))? {
-        StartExecResults::Attached { output: from, input } => {
-            Ok(ExecSession { id, session: Some(Session { input, output: output(from, api.address()) }) })
-        }
-        StartExecResults::Detached => Ok(ExecSession { id, session: None }),
-    }
+    let start = serde_json::json!({ "Detach": false, "Tty": tty });
+    let (from, input) = api.hijack(Call::post(path("exec", &id.0, "/start")).json(&start)).await.map_err(trying)?;
+    Ok(ExecSession { id, session: Some(Session { input, output: output(from, *tty, api.address()) }) })
 }
 
 fn pairs(environment: &BTreeMap<String, String>) -> Vec<String> {

@@ -15,7 +15,9 @@ use rcompose_engine_adapter::{EngineError, ErrorKind, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::connect::Endpoint;
 use crate::error::engine_error;
+use crate::hijack::{Incoming, Outgoing, hijack};
 use crate::version::ApiVersion;
 
 /// Time for answers that an engine gives at once.
@@ -27,6 +29,7 @@ const PATIENT: Duration = Duration::from_secs(365 * 24 * 3600);
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     client: bollard::Docker,
+    endpoint: Arc<Endpoint>,
     address: Arc<str>,
     version: Option<ApiVersion>,
 }
@@ -141,8 +144,9 @@ impl Call {
 }
 
 impl Api {
-    pub(crate) fn new(client: bollard::Docker, address: String) -> Self {
-        Self { client, address: address.into(), version: None }
+    pub(crate) fn new(client: bollard::Docker, endpoint: Endpoint) -> Self {
+        let address = endpoint.to_text().into();
+        Self { client, endpoint: Arc::new(endpoint), address, version: None }
     }
 
     pub(crate) fn set_version(&mut self, version: ApiVersion) {
@@ -176,14 +180,13 @@ impl Api {
         Box::pin(client.export_image("_").map_err(move |error| engine_error(&address, error)))
     }
 
-    /// Returns bollard's client for upgraded connections, which it alone can take over.
-    pub(crate) fn upgrading(&self) -> bollard::Docker {
-        let version = self.version;
-        self.client.clone().with_timeout(PATIENT).with_request_modifier(move |mut request: BollardRequest| {
-            let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-            readdress(&mut request, &versioned(version, &path));
-            request
-        })
+    /// Sends a call and takes its connection over.
+    pub(crate) async fn hijack(&self, call: Call) -> Result<(Incoming, Outgoing)> {
+        let body = match &call.body {
+            Body::Whole(bytes) => bytes.clone(),
+            Body::Empty | Body::Streamed(_) => Bytes::new(),
+        };
+        hijack(&self.endpoint, &(versioned(self.version, &call.path) + &call.query), &body).await
     }
 
     pub(crate) async fn bytes(&self, call: Call) -> Result<Bytes> {

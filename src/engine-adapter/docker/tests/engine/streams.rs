@@ -92,7 +92,11 @@ fn exec_has_a_status_and_a_terminal() {
         assert_eq!((&out[..], &err[..]), (&b"hello in /tmp\ntyped"[..], &b"bad\n"[..]));
         assert_eq!(lab.docker.exec_status(&started.id).await.expect("known"), Some(6));
 
-        let exec = Exec { command: sh("sleep 0.5; stty size; printf '\\001\\000x\\n'"), tty: true, ..Exec::default() };
+        let exec = Exec {
+            command: sh("sleep 0.5; stty size; sleep 0.3; printf '\\001\\000x\\n'"),
+            tty: true,
+            ..Exec::default()
+        };
         let started = lab.docker.exec(&spec.name, &exec).await.expect("startable");
         lab.docker
             .resize_exec(&started.id, TerminalSize { width: 111, height: 44 })

@@ -1,60 +1,19 @@
-//! Output that the engine recorded, as whole lines with their times.
+//! Lines, out of the bytes that carry them.
 
-use bytes::{Buf, Bytes, BytesMut};
-use futures::TryStreamExt;
-use futures::stream::BoxStream;
-use rcompose_engine_adapter::{ContainerName, LogLine, LogOptions, Result};
+use bytes::BytesMut;
+use rcompose_engine_adapter::LogLine;
 
-use crate::containers;
-use crate::error::while_trying;
-use crate::produce::produce;
-use crate::transport::{Api, Call, path};
-
-pub(crate) fn logs(api: &Api, name: &ContainerName, options: &LogOptions) -> BoxStream<'static, Result<LogLine>> {
-    let (api, name, options) = (api.clone(), name.clone(), options.clone());
-    produce(move |mut out| async move {
-        let what = format!("cannot read the logs of container {name}");
-        let trying = |error| while_trying(&what, error);
-        let found = containers::inspect(&api, &name).await.map_err(trying)?;
-        let tty = found.config.and_then(|config| config.tty).unwrap_or_default();
-        let mut pieces = api.stream(call(&name, &options));
-        let mut lines = if tty { Lines::of_terminal() } else { Lines::of_frames() };
-        while let Some(piece) = pieces.try_next().await.map_err(trying)? {
-            for line in lines.push(&piece) {
-                out.send(line).await;
-            }
-        }
-        for line in lines.finish() {
-            out.send(line).await;
-        }
-        Ok(())
-    })
-}
-
-fn call(name: &ContainerName, options: &LogOptions) -> Call {
-    let LogOptions { follow, since, until, tail } = options;
-    let mut call = Call::get(path("containers", name.as_str(), "/logs"));
-    call = call.query("stdout", "1").query("stderr", "1").query("timestamps", "1").patient();
-    if *follow {
-        call = call.query("follow", "1");
-    }
-    if let Some((seconds, nanos)) = since {
-        call = call.query("since", &format!("{seconds}.{nanos:09}"));
-    }
-    if let Some((seconds, nanos)) = until {
-        call = call.query("until", &format!("{seconds}.{nanos:09}"));
-    }
-    call.query("tail", &tail.map_or_else(|| "all".to_owned(), |tail| tail.to_string()))
-}
+use crate::frames::Frames;
 
 /// Puts lines together from what the engine sends.
 ///
-/// Without a terminal each message is a frame: a byte for the stream, three zeros, the length, the message. With one the
-/// messages follow each other as they are. A line longer than [`PIECE`] comes as several messages, each with a time of its own.
-/// Source: Docker API, "Attach to a container", stream format.
+/// Without a terminal each message is a frame, with one the messages follow each other as they are. A line longer than
+/// [`PIECE`] comes as several messages, each with a time of its own.
 #[derive(Debug)]
-struct Lines {
+pub(super) struct Lines {
+    /// What a terminal showed since the last newline.
     buffer: BytesMut,
+    frames: Frames,
     terminal: bool,
     /// The line begun on standard output and on standard error.
     begun: [Option<Begun>; 2],
@@ -68,11 +27,23 @@ struct Begun {
 
 /// Bytes of a message that is not a line's last. Source: moby's log copier.
 const PIECE: usize = 16 * 1024;
-const HEADER: usize = 8;
 
 impl Lines {
+    /// Reads the output of a container, with a terminal or without.
+    pub(super) fn new(terminal: bool) -> Self {
+        if terminal { Self::of_terminal() } else { Self::of_frames() }
+    }
+
+    /// Returns the time of the oldest line that is not whole yet.
+    pub(super) fn oldest_begun(&self) -> Option<&str> {
+        if self.terminal {
+            return Some(stamped(&self.buffer).0).filter(|time| !time.is_empty());
+        }
+        self.begun.iter().flatten().map(|begun| begun.timestamp.as_str()).min()
+    }
+
     fn of_frames() -> Self {
-        Self { buffer: BytesMut::new(), terminal: false, begun: [None, None] }
+        Self { buffer: BytesMut::new(), frames: Frames::default(), terminal: false, begun: [None, None] }
     }
 
     fn of_terminal() -> Self {
@@ -80,30 +51,21 @@ impl Lines {
     }
 
     /// Takes in a piece and returns the lines that it ends.
-    fn push(&mut self, piece: &[u8]) -> Vec<LogLine> {
-        self.buffer.extend_from_slice(piece);
+    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<LogLine> {
         let mut lines = Vec::new();
         if self.terminal {
+            self.buffer.extend_from_slice(piece);
             while let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
                 let line = self.buffer.split_to(end + 1).freeze();
                 lines.push(terminal_line(&line[..end]));
             }
         } else {
-            while let Some((stderr, message)) = self.frame() {
+            self.frames.push(piece);
+            while let Some((stderr, message)) = self.frames.take() {
                 lines.extend(self.message(stderr, &message));
             }
         }
         lines
-    }
-
-    fn frame(&mut self) -> Option<(bool, Bytes)> {
-        let header: [u8; HEADER] = self.buffer.get(..HEADER)?.try_into().ok()?;
-        let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
-        if self.buffer.len() < HEADER + length {
-            return None;
-        }
-        self.buffer.advance(HEADER);
-        Some((header[0] == 2, self.buffer.split_to(length).freeze()))
     }
 
     fn message(&mut self, stderr: bool, message: &[u8]) -> Option<LogLine> {
@@ -116,7 +78,7 @@ impl Lines {
     }
 
     /// Returns what was begun when the engine stopped sending.
-    fn finish(mut self) -> Vec<LogLine> {
+    pub(super) fn finish(mut self) -> Vec<LogLine> {
         let rest = std::mem::take(&mut self.buffer);
         if self.terminal {
             return if rest.is_empty() { Vec::new() } else { vec![terminal_line(&rest)] };
@@ -164,18 +126,13 @@ fn stamped(message: &[u8]) -> (&str, &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::frames::frame;
 
     const TIME: &str = "2026-11-20T18:00:00.000000001Z";
-
-    fn frame(stderr: bool, message: &[u8]) -> Vec<u8> {
-        let mut frame = vec![if stderr { 2 } else { 1 }, 0, 0, 0];
-        frame.extend_from_slice(&u32::try_from(message.len()).expect("short").to_be_bytes());
-        frame.extend_from_slice(message);
-        frame
-    }
 
     fn line(stderr: bool, text: &str) -> LogLine {
         LogLine { timestamp: TIME.to_owned(), stderr, line: Bytes::copy_from_slice(text.as_bytes()) }
