@@ -21,6 +21,7 @@ pub(crate) fn changes(wanted: &ContainerSpec, found: &ContainerSpec, image: Opti
     for object in [&mut to, &mut from] {
         IGNORED.iter().for_each(|key| drop(object.remove(*key)));
         own_labels_out(object);
+        carried_out(object);
         flatten(object);
     }
     if let Some(image) = image {
@@ -36,6 +37,15 @@ pub(crate) fn changes(wanted: &ContainerSpec, found: &ContainerSpec, image: Opti
 fn own_labels_out(object: &mut Map<String, Value>) {
     if let Some(Value::Object(labels)) = object.get_mut("labels") {
         labels.retain(|key, _| !key.starts_with("com.docker.compose.") && !key.starts_with("dev.rcompose."));
+    }
+}
+
+/// Which volume an anonymous mount carries over is no configuration.
+fn carried_out(object: &mut Map<String, Value>) {
+    for mount in object.get_mut("mounts").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(Value::Object(kind)) = mount.get_mut("kind") {
+            kind.remove("carry");
+        }
     }
 }
 

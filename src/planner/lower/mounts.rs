@@ -80,10 +80,12 @@ fn bind(lowering: &mut Lowering<'_>, path: &str, volume: &ServiceVolume) -> Opti
         lowering.invalid(path.to_owned(), "a bind mount needs a source".to_owned());
         return None;
     }
-    missing_source(lowering, path, volume, options.create_host_path);
+    // The specification's default, which releases before 5 missed for the long form.
+    let create_host_path = options.create_host_path.unwrap_or(true);
+    missing_source(lowering, path, volume, create_host_path);
     Some(MountKind::Bind {
         source: volume.source.clone(),
-        create_host_path: options.create_host_path,
+        create_host_path,
         propagation,
         recursive,
         selinux: set(&options.selinux),
