@@ -1,7 +1,5 @@
 //! The engine in memory passes the suite that every engine must pass.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::sync::Arc;
 use std::time::Duration;
 
