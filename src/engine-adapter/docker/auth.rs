@@ -99,10 +99,10 @@ impl Config {
     fn find(&self, registry: &str) -> Result<Option<Credentials>> {
         let server = if registry == "docker.io" { DOCKER_IO } else { registry };
         let named = self.cred_helpers.iter().find(|(key, _)| host(key) == host(server)).map(|(_, helper)| helper);
-        if let Some(helper) = named.or(self.creds_store.as_ref()).filter(|helper| !helper.is_empty()) {
-            if let Some(found) = ask(helper, server)? {
-                return Ok(Some(found));
-            }
+        if let Some(helper) = named.or(self.creds_store.as_ref()).filter(|helper| !helper.is_empty())
+            && let Some(found) = ask(helper, server)?
+        {
+            return Ok(Some(found));
         }
         let entry = self.auths.iter().find(|(key, _)| host(key) == host(server));
         entry.map_or(Ok(None), |(_, entry)| entry.credentials(server))

@@ -101,9 +101,9 @@ fn lower(spec: &BuildSpec) -> Result<Call> {
         target,
         labels,
         cache_from,
-        cache_to,
+        cache_to: _, // refused
         no_cache,
-        no_cache_filter,
+        no_cache_filter: _, // refused
         pull,
         network,
         extra_hosts,
@@ -112,29 +112,15 @@ fn lower(spec: &BuildSpec) -> Result<Call> {
         ulimits,
         platforms,
         isolation,
-        additional_contexts,
-        secrets,
-        ssh,
-        entitlements,
-        privileged,
-        provenance,
-        sbom,
+        additional_contexts: _, // refused
+        secrets: _,             // refused
+        ssh: _,                 // refused
+        entitlements: _,        // refused
+        privileged: _,          // refused
+        provenance: _,          // refused
+        sbom: _,                // refused
     } = spec;
-    let asked = |text: &Option<String>| text.as_deref().is_some_and(|text| text != "false");
-    let remote = matches!(context, BuildContext::Remote(_));
-    refuse(&[
-        ("build.cache_to", !cache_to.is_empty()),
-        ("build.no_cache_filter", !no_cache_filter.is_empty()),
-        ("build.platforms with more than one platform", platforms.len() > 1),
-        ("build.additional_contexts", !additional_contexts.is_empty()),
-        ("build.secrets", !secrets.is_empty()),
-        ("build.ssh", !ssh.is_empty()),
-        ("build.entitlements", !entitlements.is_empty()),
-        ("build.privileged", *privileged),
-        ("build.provenance", asked(provenance)),
-        ("build.sbom", asked(sbom)),
-        ("build.dockerfile_inline with a remote context", remote && matches!(dockerfile, Dockerfile::Inline(_))),
-    ])?;
+    refuse_what_it_cannot(spec)?;
     let flag = |on: bool| if on { "1" } else { "0" };
     let mut call = Call::post("/build").query("version", "1").query("rm", "1").query("forcerm", "1").patient();
     call = call.query("nocache", flag(*no_cache)).query("pull", flag(*pull));
@@ -161,6 +147,25 @@ fn lower(spec: &BuildSpec) -> Result<Call> {
         }
     }
     Ok(call)
+}
+
+/// Names what only a BuildKit builder can do.
+fn refuse_what_it_cannot(spec: &BuildSpec) -> Result<()> {
+    let asked = |text: &Option<String>| text.as_deref().is_some_and(|text| text != "false");
+    let remote = matches!(spec.context, BuildContext::Remote(_));
+    refuse(&[
+        ("build.cache_to", !spec.cache_to.is_empty()),
+        ("build.no_cache_filter", !spec.no_cache_filter.is_empty()),
+        ("build.platforms with more than one platform", spec.platforms.len() > 1),
+        ("build.additional_contexts", !spec.additional_contexts.is_empty()),
+        ("build.secrets", !spec.secrets.is_empty()),
+        ("build.ssh", !spec.ssh.is_empty()),
+        ("build.entitlements", !spec.entitlements.is_empty()),
+        ("build.privileged", spec.privileged),
+        ("build.provenance", asked(&spec.provenance)),
+        ("build.sbom", asked(&spec.sbom)),
+        ("build.dockerfile_inline with a remote context", remote && matches!(spec.dockerfile, Dockerfile::Inline(_))),
+    ])
 }
 
 fn refuse(features: &[(&str, bool)]) -> Result<()> {

@@ -71,20 +71,38 @@ fn mounts(listed: Vec<MountPoint>) -> Vec<ObservedMount> {
     mounts
 }
 
+/// Looks at containers exactly, without reading their specs back.
+pub(super) async fn exact(api: &Api, found: Vec<ObservedContainer>) -> Result<Vec<ObservedContainer>> {
+    let enriched = inspect(api, found).await?.into_iter().map(|(mut container, full)| {
+        enrich(&mut container, &full);
+        container
+    });
+    Ok(enriched.collect())
+}
+
+/// Inspects containers; one that went meanwhile is left out.
+async fn inspect(
+    api: &Api,
+    found: impl IntoIterator<Item = ObservedContainer>,
+) -> Result<Vec<(ObservedContainer, ContainerInspectResponse)>> {
+    let one = |container: ObservedContainer| async move {
+        let call = Call::get(path("containers", &container.id, "/json"));
+        let full: ContainerInspectResponse = api
+            .json(call)
+            .await
+            .map_err(|error| while_trying(&format!("cannot inspect container {}", container.name), error))?;
+        Ok((container, full))
+    };
+    gather(found, one).await
+}
+
 /// Inspects each container; one that went meanwhile is left out.
 pub(super) async fn detailed(
     docker: &Docker,
     found: BTreeMap<ContainerName, ObservedContainer>,
 ) -> Result<BTreeMap<ContainerName, ObservedContainer>> {
     let api = &docker.api;
-    let inspect = |container: ObservedContainer| async move {
-        let full: ContainerInspectResponse = api
-            .json(Call::get(path("containers", &container.id, "/json")))
-            .await
-            .map_err(|error| while_trying(&format!("cannot inspect container {}", container.name), error))?;
-        Ok((container, full))
-    };
-    let inspected = gather(found.into_values(), inspect).await?;
+    let inspected = inspect(api, found.into_values()).await?;
     let names = names(api, &inspected).await?;
     let images = images(api, &inspected).await?;
     let context = |full: &ContainerInspectResponse| full.image.as_ref().and_then(|id| images.get(id)).cloned().unwrap_or_default();

@@ -86,8 +86,12 @@ async fn containers(docker: &Docker, scope: &Scope) -> Result<BTreeMap<Container
         }
     }
     if scope.detail {
-        found = container::detailed(docker, found).await?;
+        return container::detailed(docker, found).await;
     }
+    // One asked for by name is looked at exactly: its exit status, its health, its aliases.
+    let named: Vec<ObservedContainer> = scope.containers.iter().filter_map(|name| found.remove(name)).collect();
+    let named = container::exact(&docker.api, named).await?;
+    found.extend(named.into_iter().map(|container| (container.name.clone(), container)));
     Ok(found)
 }
 
@@ -114,11 +118,15 @@ async fn networks(api: &Api, scope: &Scope) -> Result<BTreeMap<NetworkName, Obse
     });
     let listed = future::try_join_all(lists).await.map_err(|error| while_trying("cannot list networks", error))?;
     let listed: Vec<NetworkInspect> = listed.into_iter().flatten().collect();
-    let full = if scope.detail { attached(api, listed).await? } else { listed };
-    Ok(full.into_iter().filter_map(network).collect())
+    // A list does not tell who is attached; one asked for by name is looked at exactly.
+    let is_exact = |network: &NetworkInspect| {
+        scope.detail || network.name.as_ref().is_some_and(|name| scope.networks.contains(&NetworkName::new(name.as_str())))
+    };
+    let (exact, plain): (Vec<NetworkInspect>, Vec<NetworkInspect>) = listed.into_iter().partition(is_exact);
+    Ok(attached(api, exact).await?.into_iter().chain(plain).filter_map(network).collect())
 }
 
-/// Inspects networks: a list does not tell who is attached.
+/// Inspects networks, for who is attached.
 async fn attached(api: &Api, listed: Vec<NetworkInspect>) -> Result<Vec<NetworkInspect>> {
     let ids = listed.into_iter().filter_map(|network| network.id);
     gather(ids, |id| async move { api.json(Call::get(path("networks", &id, ""))).await }).await
@@ -172,7 +180,7 @@ async fn ports(api: &Api, wanted: bool) -> Result<Vec<PortHolder>> {
         .await
         .map_err(|error| while_trying("cannot list ports", error))?;
     let mut holders: Vec<PortHolder> = listed.into_iter().filter_map(container::listed).flat_map(holders).collect();
-    holders.sort_by(|a, b| (a.port, a.protocol, a.host_ip).cmp(&(b.port, b.protocol, b.host_ip)));
+    holders.sort_by_key(|holder| (holder.port, holder.protocol, holder.host_ip));
     Ok(holders)
 }
 

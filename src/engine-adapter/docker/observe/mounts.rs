@@ -105,7 +105,7 @@ fn bind_kind(source: String, options: MountBindOptions) -> MountKind {
 }
 
 fn propagation_of(found: &MountBindOptionsPropagationEnum) -> Option<Propagation> {
-    propagation(&found.to_string())
+    propagation(found.as_ref())
 }
 
 fn propagation(word: &str) -> Option<Propagation> {

@@ -64,7 +64,7 @@ pub(super) fn spec(
         dns: host.dns.take().unwrap_or_default(),
         dns_options: host.dns_options.take().unwrap_or_default(),
         dns_search: host.dns_search.take().unwrap_or_default(),
-        extra_hosts: host.extra_hosts.take().unwrap_or_default().iter().filter_map(|text| host_entry(text)).collect(),
+        extra_hosts: host.extra_hosts.take().iter().flatten().filter_map(|text| host_entry(text)).collect(),
         links: host.links.take().unwrap_or_default().iter().map(|text| link(text)).collect(),
         device_requests: resources::requests(host.device_requests.take()),
         resources: resources::resources(&mut host),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{ContainerCreateBody, HostConfig};
 use rcompose_engine_adapter::{
-    ContainerName, ContainerSpec, EngineError, EngineInfo, ErrorKind, Feature, Namespaces, NetworkMode, Result, labels,
+    ContainerName, ContainerSpec, EngineError, EngineInfo, ErrorKind, Feature, HostEntry, Namespaces, NetworkMode, Result, labels,
 };
 use serde::Serialize;
 
@@ -76,94 +76,105 @@ fn mode(text: &str, known: &Known) -> String {
     id.map_or_else(|| text.to_owned(), |id| format!("container:{id}"))
 }
 
+/// Names every field and where it goes, so that a new one does not compile before it has its place.
+fn placed(spec: &ContainerSpec) {
+    let ContainerSpec {
+        name: _,                // a parameter of the call
+        platform: _,            // a parameter of the call
+        files: _,               // put in after the call
+        private_environment: _, // concerns display only
+        image: _,
+        labels: _,
+        config_hash: _, // a label
+        hostname: _,
+        domainname: _,
+        expose: _,
+        healthcheck: _,
+        stop_signal: _,
+        stop_grace: _,
+        process: _,     // `container`, up to here
+        annotations: _, // `host`, from here on
+        mounts: _,
+        volumes_from: _,
+        network: _,
+        mac_address: _,
+        ports: _,
+        dns: _,
+        dns_options: _,
+        dns_search: _,
+        extra_hosts: _,
+        links: _,
+        resources: _,
+        device_requests: _,
+        security: _,
+        namespaces: _,
+        restart: _,
+        logging: _,
+        init: _,
+        runtime: _,
+        isolation: _,
+        storage_opt: _,
+        sysctls: _,
+        auto_remove: _,
+    } = spec;
+}
+
 /// Writes the body of a create call.
 pub(crate) fn container(spec: &ContainerSpec, info: &EngineInfo, version: ApiVersion, known: &Known) -> Result<CreateContainer> {
-    // Destructured in full, so that a new field cannot be forgotten.
-    let ContainerSpec {
-        name: _,     // a parameter of the call
-        platform: _, // a parameter of the call
-        image,
-        labels,
-        annotations,
-        process,
-        hostname,
-        domainname,
-        mounts,
-        volumes_from,
-        files: _, // put in after the call
-        network,
-        mac_address,
-        ports,
-        expose,
-        dns,
-        dns_options,
-        dns_search,
-        extra_hosts,
-        links,
-        resources,
-        device_requests,
-        security,
-        namespaces,
-        healthcheck,
-        restart,
-        logging,
-        stop_signal,
-        stop_grace,
-        init,
-        runtime,
-        isolation,
-        storage_opt,
-        sysctls,
-        auto_remove,
-        private_environment: _, // concerns display only
-        config_hash: _,         // a label, below
-    } = spec;
-    if !annotations.is_empty() {
-        refuse_unless(info, Feature::Annotations, "the container")?;
-    }
-    let mut host = HostConfig {
-        annotations: some_map(annotations),
-        volumes_from: some_list(volumes_from),
-        dns: some_list(dns),
-        dns_options: some_list(dns_options),
-        dns_search: some_list(dns_search),
-        extra_hosts: some_list(&extra_hosts.iter().map(|entry| format!("{}:{}", entry.host, entry.address)).collect::<Vec<_>>()),
-        links: some_list(links),
-        restart_policy: Some(process::restart(*restart)),
-        log_config: logging.as_ref().map(process::logging),
-        init: *init,
-        runtime: runtime.clone(),
-        isolation: isolation.as_deref().map(process::isolation).transpose()?,
-        storage_opt: some_map(storage_opt),
-        sysctls: some_map(sysctls),
-        auto_remove: Some(*auto_remove),
-        ..HostConfig::default()
-    };
-    resources::fill(&mut host, resources, device_requests, version)?;
-    security::fill(&mut host, security, namespaces, info, known)?;
-    mounts::fill(&mut host, mounts, info, version)?;
-    let exposed = network::ports(&mut host, ports, expose);
-    let wired = network::wire(&mut host, network, mac_address.as_deref(), version, known)?;
+    placed(spec);
+    let mut host = host(spec, info, version, known)?;
+    let exposed = network::ports(&mut host, &spec.ports, &spec.expose);
+    let wired = network::wire(&mut host, &spec.network, spec.mac_address.as_deref(), version, known)?;
     let mut body = ContainerCreateBody {
-        image: Some(image.as_str().to_owned()),
-        labels: Some(with_ids(spec, labels, known)?),
-        hostname: hostname.clone(),
-        domainname: domainname.clone(),
+        image: Some(spec.image.as_str().to_owned()),
+        labels: Some(with_ids(spec, known)?),
+        hostname: spec.hostname.clone(),
+        domainname: spec.domainname.clone(),
         exposed_ports: some_list(&exposed),
-        healthcheck: healthcheck.as_ref().map(|check| health::check(check, info)).transpose()?,
-        stop_signal: stop_signal.clone(),
-        stop_timeout: stop_grace.map(|grace| i64::try_from(seconds(grace)).unwrap_or(i64::MAX)),
+        healthcheck: spec.healthcheck.as_ref().map(|check| health::check(check, info)).transpose()?,
+        stop_signal: spec.stop_signal.clone(),
+        stop_timeout: spec.stop_grace.map(|grace| i64::try_from(seconds(grace)).unwrap_or(i64::MAX)),
         host_config: Some(host),
         networking_config: wired.networking,
         ..ContainerCreateBody::default()
     };
-    process::fill(&mut body, process);
+    process::fill(&mut body, &spec.process);
     Ok(CreateContainer { body, mac_address: wired.mac_address })
 }
 
+/// Writes what concerns the host, less networks and ports.
+fn host(spec: &ContainerSpec, info: &EngineInfo, version: ApiVersion, known: &Known) -> Result<HostConfig> {
+    if !spec.annotations.is_empty() {
+        refuse_unless(info, Feature::Annotations, "the container")?;
+    }
+    let hosts: Vec<String> = spec.extra_hosts.iter().map(|HostEntry { host, address }| format!("{host}:{address}")).collect();
+    let mut host = HostConfig {
+        annotations: some_map(&spec.annotations),
+        volumes_from: some_list(&spec.volumes_from),
+        dns: some_list(&spec.dns),
+        dns_options: some_list(&spec.dns_options),
+        dns_search: some_list(&spec.dns_search),
+        extra_hosts: some_list(&hosts),
+        links: some_list(&spec.links),
+        restart_policy: Some(process::restart(spec.restart)),
+        log_config: spec.logging.as_ref().map(process::logging),
+        init: spec.init,
+        runtime: spec.runtime.clone(),
+        isolation: spec.isolation.as_deref().map(process::isolation).transpose()?,
+        storage_opt: some_map(&spec.storage_opt),
+        sysctls: some_map(&spec.sysctls),
+        auto_remove: Some(spec.auto_remove),
+        ..HostConfig::default()
+    };
+    resources::fill(&mut host, &spec.resources, &spec.device_requests, version)?;
+    security::fill(&mut host, &spec.security, &spec.namespaces, info, known)?;
+    mounts::fill(&mut host, &spec.mounts, info, version)?;
+    Ok(host)
+}
+
 /// Adds the labels whose values hang on ids.
-fn with_ids(spec: &ContainerSpec, given: &BTreeMap<String, String>, known: &Known) -> Result<HashMap<String, String>> {
-    let mut all: HashMap<String, String> = given.clone().into_iter().collect();
+fn with_ids(spec: &ContainerSpec, known: &Known) -> Result<HashMap<String, String>> {
+    let mut all: HashMap<String, String> = spec.labels.clone().into_iter().collect();
     if let Some(hash) = &spec.config_hash {
         let digest = hash.digest(|name| known.ids.get(name).cloned());
         let digest =

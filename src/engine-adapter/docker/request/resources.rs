@@ -27,12 +27,12 @@ pub(super) fn fill(host: &mut HostConfig, resources: &Resources, requests: &[Dev
         shm_size,
         oom_kill_disable,
         oom_score_adj,
-        blkio_weight,
-        blkio_weight_device,
-        blkio_read_bps,
-        blkio_write_bps,
-        blkio_read_iops,
-        blkio_write_iops,
+        blkio_weight: _,        // `fill_blkio`
+        blkio_weight_device: _, // `fill_blkio`
+        blkio_read_bps: _,      // `fill_blkio`
+        blkio_write_bps: _,     // `fill_blkio`
+        blkio_read_iops: _,     // `fill_blkio`
+        blkio_write_iops: _,    // `fill_blkio`
         ulimits,
         cgroup_parent,
         devices,
@@ -55,12 +55,6 @@ pub(super) fn fill(host: &mut HostConfig, resources: &Resources, requests: &[Dev
     host.shm_size = *shm_size;
     host.oom_kill_disable = *oom_kill_disable;
     host.oom_score_adj = *oom_score_adj;
-    host.blkio_weight = *blkio_weight;
-    host.blkio_weight_device = weights(blkio_weight_device);
-    host.blkio_device_read_bps = rates(blkio_read_bps);
-    host.blkio_device_write_bps = rates(blkio_write_bps);
-    host.blkio_device_read_iops = rates(blkio_read_iops);
-    host.blkio_device_write_iops = rates(blkio_write_iops);
     let limits =
         ulimits
             .iter()
@@ -68,7 +62,17 @@ pub(super) fn fill(host: &mut HostConfig, resources: &Resources, requests: &[Dev
     host.ulimits = Some(limits.collect::<Vec<_>>()).filter(|limits| !limits.is_empty());
     host.cgroup_parent = cgroup_parent.clone();
     host.device_cgroup_rules = some_list(device_cgroup_rules);
+    fill_blkio(host, resources);
     fill_devices(host, devices, requests, version)
+}
+
+fn fill_blkio(host: &mut HostConfig, resources: &Resources) {
+    host.blkio_weight = resources.blkio_weight;
+    host.blkio_weight_device = weights(&resources.blkio_weight_device);
+    host.blkio_device_read_bps = rates(&resources.blkio_read_bps);
+    host.blkio_device_write_bps = rates(&resources.blkio_write_bps);
+    host.blkio_device_read_iops = rates(&resources.blkio_read_iops);
+    host.blkio_device_write_iops = rates(&resources.blkio_write_iops);
 }
 
 fn fill_devices(host: &mut HostConfig, devices: &[DeviceMapping], requests: &[DeviceRequest], version: ApiVersion) -> Result<()> {
