@@ -13,7 +13,7 @@ pub(crate) use volumes::volume_target;
 
 /// Rewrites a document; with `lenient`, short forms that cannot be read stay (they may hold variables).
 pub(crate) fn canonical(node: &mut Node, lenient: bool, findings: &mut Findings) {
-    let mut canon = Canon { lenient, findings };
+    let mut canon = Canon { lenient, findings, ports: MAX_PORTS };
     if let Some(services) = node.get_mut("services").and_then(Node::as_map_mut) {
         for (name, entry) in services {
             canon.service(&mut entry.node, name);
@@ -28,8 +28,13 @@ pub(crate) fn canonical(node: &mut Node, lenient: bool, findings: &mut Findings)
     }
 }
 
+/// Most ports that a document may stand for: one range can be 65,536 of them.
+const MAX_PORTS: usize = 100_000;
+
 struct Canon<'f> {
     lenient: bool,
+    /// How many more ports ranges may become.
+    ports: usize,
     findings: &'f mut Findings,
 }
 
@@ -96,7 +101,15 @@ impl Canon<'_> {
         let mut long = Vec::with_capacity(list.len());
         for (index, item) in list.iter().enumerate() {
             match ports::port(item) {
-                Ok(ports) => long.extend(ports),
+                Ok(ports) if ports.len() > self.ports => {
+                    let hint = "publish fewer ports, or use `network_mode: host`";
+                    self.refuse(Fault::new(Code::Limit, "too many ports", hint).at(item, path));
+                    return;
+                }
+                Ok(ports) => {
+                    self.ports -= ports.len();
+                    long.extend(ports);
+                }
                 Err(fault) => {
                     let mut path = path.to_vec();
                     path.push(Step::Item(index));

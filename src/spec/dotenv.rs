@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::template::{self, Lookup};
+use crate::template::{self, Effects, Lookup};
 
 /// Why a file of variables cannot be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,10 +16,10 @@ pub(crate) struct Fault {
 /// Reads a file of variables.
 ///
 /// `outer` is asked first when a value names a variable, then what stands above in the file.
-pub(crate) fn parse(text: &str, outer: &dyn Lookup, unset: &mut Vec<String>) -> Result<BTreeMap<String, String>, Fault> {
+pub(crate) fn parse(text: &str, outer: &dyn Lookup, effects: &mut Effects) -> Result<BTreeMap<String, String>, Fault> {
     let mut reader = Reader { text, at: 0, outer, known: BTreeMap::new() };
     while reader.skip_to_statement() {
-        reader.statement(unset)?;
+        reader.statement(effects)?;
     }
     Ok(reader.known)
 }
@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn statement(&mut self, unset: &mut Vec<String>) -> Result<(), Fault> {
+    fn statement(&mut self, effects: &mut Effects) -> Result<(), Fault> {
         if let Some(after) = self.rest().strip_prefix("export")
             && after.starts_with(is_blank)
         {
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
             }
             return Ok(());
         }
-        let value = self.value(unset)?;
+        let value = self.value(effects)?;
         self.known.insert(key.to_owned(), value);
         Ok(())
     }
@@ -141,28 +141,28 @@ impl<'a> Reader<'a> {
         Ok((rest.trim_end(), true))
     }
 
-    fn value(&mut self, unset: &mut Vec<String>) -> Result<String, Fault> {
+    fn value(&mut self, effects: &mut Effects) -> Result<String, Fault> {
         let rest = self.rest();
         match rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => self.quoted(quote, unset),
+            Some(quote @ ('"' | '\'')) => self.quoted(quote, effects),
             _ => {
                 let end = rest.find('\n').unwrap_or(rest.len());
                 let line = &rest[..end];
                 let value = &line[..comment(line)];
-                let value = self.expand(value.trim_end(), unset)?;
+                let value = self.expand(value.trim_end(), effects)?;
                 self.at += end;
                 Ok(value)
             }
         }
     }
 
-    fn quoted(&mut self, quote: char, unset: &mut Vec<String>) -> Result<String, Fault> {
+    fn quoted(&mut self, quote: char, effects: &mut Effects) -> Result<String, Fault> {
         let rest = self.rest();
         let mut content = String::new();
         let mut escaped = false;
         for (at, char) in rest.char_indices().skip(1) {
             if char == quote && !escaped {
-                let value = if quote == '"' { self.expand(&unescape(&content), unset)? } else { content };
+                let value = if quote == '"' { self.expand(&unescape(&content), effects)? } else { content };
                 // Whatever follows the quote on its line is dropped.
                 let behind = &rest[at + 1..];
                 self.at += at + 1 + behind.find('\n').unwrap_or(behind.len());
@@ -185,9 +185,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn expand(&self, value: &str, unset: &mut Vec<String>) -> Result<String, Fault> {
+    fn expand(&self, value: &str, effects: &mut Effects) -> Result<String, Fault> {
         let layers = Layers(self.outer, &self.known);
-        template::substitute(value, &layers, unset).map_err(|fault| Fault { at: self.at, message: fault.message, hint: fault.hint })
+        template::substitute(value, &layers, effects).map_err(|fault| Fault { at: self.at, message: fault.message, hint: fault.hint })
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, String)>, Fault> {
         let outer = |name: &str| (name == "OS").then_some("outside");
-        Ok(parse(text, &outer, &mut Vec::new())?.into_iter().collect())
+        Ok(parse(text, &outer, &mut Effects::default())?.into_iter().collect())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::interpolate::Variables;
 use crate::load::Loader;
 use crate::model::{EnvFile, Service};
 use crate::span::{Origins, Source, Span};
-use crate::template::Lookup;
+use crate::template::{Effects, Lookup};
 use crate::tree::{Node, Value};
 
 /// Gives list entries without a value the one of the variables, where there is one.
@@ -39,9 +39,9 @@ pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>
         let Some(source) = loader.read(path, from.as_ref()) else {
             continue;
         };
-        let mut unset = Vec::new();
-        let parsed = dotenv::parse(&source.text, &Over(outer, &known), &mut unset);
-        warn_unset(unset, loader.findings);
+        let mut effects = Effects::default();
+        let parsed = dotenv::parse(&source.text, &Over(outer, &known), &mut effects);
+        warn_unset(effects.unset, loader.findings);
         match parsed {
             Ok(variables) => known.extend(variables),
             Err(fault) => loader.findings.error(fault_at(&source, fault)),
@@ -121,10 +121,10 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
     let Some(source) = loader.read(path, span) else {
         return;
     };
-    let mut unset = Vec::new();
+    let mut effects = Effects::default();
     let layers = Over(variables, known);
     let parsed = match file.format.as_str() {
-        "" => dotenv::parse(&source.text, &layers, &mut unset),
+        "" => dotenv::parse(&source.text, &layers, &mut effects),
         "raw" => dotenv::parse_raw(&source.text, &layers),
         other => {
             let error = SpecError::new(Code::InvalidValue, format!("unsupported env_file format `{other}`"))
@@ -132,7 +132,7 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
             return loader.report(error, span);
         }
     };
-    warn_unset(unset, loader.findings);
+    warn_unset(effects.unset, loader.findings);
     match parsed {
         Ok(more) => known.extend(more),
         Err(fault) => loader.findings.error(fault_at(&source, fault)),

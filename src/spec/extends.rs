@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::error::{Code, SpecError};
+use crate::findings::Findings;
 use crate::load::{Document, Loader, MAX_CHAIN, Scope};
 use crate::paths;
 use crate::reset::{self, Keys};
@@ -28,9 +30,15 @@ struct Extender<'l, 'a, 's> {
     loader: &'l mut Loader<'a>,
     scope: &'l Scope<'s>,
     /// Files named by `extends.file`, ready to be extended.
-    loaded: HashMap<PathBuf, Option<(Map, Vec<Keys>)>>,
+    loaded: HashMap<PathBuf, Option<Rc<Extended>>>,
     /// The services being resolved.
     trail: Vec<(PathBuf, String, Span)>,
+}
+
+/// The services of a file, and what it resets.
+struct Extended {
+    services: Map,
+    resets: Vec<Keys>,
 }
 
 struct Place<'p> {
@@ -123,28 +131,31 @@ impl Extender<'_, '_, '_> {
             self.service(services, &wanted.service, place);
             return services.get(&wanted.service).map(|entry| entry.node.clone());
         }
-        let (mut services, resets) = self.load(&path, wanted)?;
-        let there = Place { lookup: path.parent().unwrap_or(Path::new("/")).to_owned(), file: path, resets: &resets };
-        if !services.contains_key(&wanted.service) {
-            let names: Vec<String> = services.keys().cloned().collect();
-            self.missing(&wanted.span, name, &wanted.service, &there, names.iter().map(String::as_str));
+        let extended = self.load(&path, wanted)?;
+        let there = Place { lookup: path.parent().unwrap_or(Path::new("/")).to_owned(), file: path, resets: &extended.resets };
+        let Some(entry) = extended.services.get(&wanted.service) else {
+            self.missing(&wanted.span, name, &wanted.service, &there, extended.services.keys().map(String::as_str));
             return None;
+        };
+        if entry.node.get("extends").is_none() {
+            return Some(entry.node.clone());
         }
+        let mut services = extended.services.clone();
         self.service(&mut services, &wanted.service, &there);
         services.shift_remove(&wanted.service).map(|entry| entry.node)
     }
 
     /// The services of another file: canonical, with their paths resolved, not yet checked.
-    fn load(&mut self, path: &Path, wanted: &Wanted) -> Option<(Map, Vec<Keys>)> {
+    fn load(&mut self, path: &Path, wanted: &Wanted) -> Option<Rc<Extended>> {
         if let Some(known) = self.loaded.get(path) {
             return known.clone();
         }
-        let loaded = self.load_new(path, wanted);
+        let loaded = self.load_new(path, wanted).map(Rc::new);
         self.loaded.insert(path.to_owned(), loaded.clone());
         loaded
     }
 
-    fn load_new(&mut self, path: &Path, wanted: &Wanted) -> Option<(Map, Vec<Keys>)> {
+    fn load_new(&mut self, path: &Path, wanted: &Wanted) -> Option<Extended> {
         let source = self.loader.read(path, Some(&wanted.span))?;
         let mut merged: Option<Document> = None;
         for node in self.loader.documents(&source) {
@@ -163,30 +174,14 @@ impl Extender<'_, '_, '_> {
             map.retain(|key, _| key == "services");
         }
         unique::enforce(&mut document.node);
-        self.keep_extended(&mut document.node, wanted);
-        canonical::canonical(&mut document.node, self.loader.options.no_interpolate, self.loader.findings);
+        // What cannot be read stays as it is: if it is extended, it is reported there.
+        canonical::canonical(&mut document.node, true, &mut Findings::default());
         defaults::omit_empty(&mut document.node);
         unique::enforce(&mut document.node);
         let folder = path.parent().unwrap_or(Path::new("/"));
         self.loader.base(folder).resolve(&mut document.node);
         let services = document.node.get("services").and_then(Node::as_map).cloned();
-        Some((services.unwrap_or_default(), document.resets))
-    }
-
-    /// A service that cannot be read makes the whole run fail only if somebody extends it.
-    fn keep_extended(&mut self, node: &mut Node, wanted: &Wanted) {
-        let Some(services) = node.get_mut("services").and_then(Node::as_map_mut) else {
-            return;
-        };
-        let broken: Vec<String> = services
-            .iter()
-            .filter(|(name, _)| **name != wanted.service)
-            .filter(|(_, entry)| !schema::is_valid_service(&entry.node))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in broken {
-            services.shift_remove(&name);
-        }
+        Some(Extended { services: services.unwrap_or_default(), resets: document.resets })
     }
 
     fn missing<'n>(&mut self, span: &Span, name: &str, wanted: &str, place: &Place<'_>, names: impl Iterator<Item = &'n str>) {

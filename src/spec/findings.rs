@@ -1,5 +1,7 @@
 //! What the stages find: mistakes and things worth saying.
 
+use std::path::Path;
+
 use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
 use crate::span::Span;
 
@@ -39,6 +41,19 @@ impl Findings {
             Code::Syntax | Code::File | Code::Reference | Code::Limit | Code::NoComposeFile => true,
             _ => error.path.is_empty() && error.code != Code::DuplicateKey || error.path.starts_with("include"),
         })
+    }
+
+    /// Adds the service that led to each mistake found since `from` in another file than `file`.
+    pub(crate) fn explain(&mut self, from: usize, file: &Path, service: impl Fn(&str) -> Option<Span>) {
+        for error in self.errors.iter_mut().skip(from) {
+            let elsewhere = error.span.as_ref().is_some_and(|span| span.path() != file);
+            let Some(name) = service_of(&error.path).filter(|_| elsewhere) else {
+                continue;
+            };
+            if let Some(span) = service(name) {
+                error.chain.push(Note { span, label: format!("{name} extends it") });
+            }
+        }
     }
 
     pub(crate) fn warn(&mut self, message: impl Into<String>, span: Option<&Span>) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Code, SpecError};
 use crate::findings::Findings;
 use crate::path::{Step, show};
-use crate::template::{self, Lookup};
+use crate::template::{self, Effects, Lookup};
 use crate::tree::{Node, Value};
 
 /// The variables of one file.
@@ -19,69 +19,78 @@ impl Lookup for Variables {
 
 /// Interpolates a whole document.
 pub(crate) fn interpolate(node: &mut Node, variables: &Variables, findings: &mut Findings) {
-    walk(node, &mut Vec::new(), variables, findings);
+    Interpolator { variables, findings, effects: Effects::default() }.walk(node, &mut Vec::new());
 }
 
-fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>, variables: &Variables, findings: &mut Findings) {
-    if let Value::Str(text) = &mut node.value {
-        let text = std::mem::take(text);
-        node.value = scalar(text, node, path, variables, findings);
-        return;
-    }
-    match &mut node.value {
-        Value::List(list) => {
-            for (index, item) in list.iter_mut().enumerate() {
-                path.push(Step::Item(index));
-                walk(item, path, variables, findings);
-                path.pop();
-            }
-        }
-        Value::Map(map) => {
-            for (key, entry) in map {
-                path.push(Step::Key(key));
-                walk(&mut entry.node, path, variables, findings);
-                path.pop();
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
-    }
+struct Interpolator<'v> {
+    variables: &'v Variables,
+    findings: &'v mut Findings,
+    effects: Effects,
 }
 
-/// The value of one text; the text as it was if it cannot be read.
-fn scalar(text: String, node: &Node, path: &[Step<'_>], variables: &Variables, findings: &mut Findings) -> Value {
-    let mut text = text;
-    if text.contains('$') {
-        let mut unset = Vec::new();
-        match template::substitute(&text, variables, &mut unset) {
-            Ok(value) => text = value,
-            Err(fault) => {
-                findings.error(SpecError::new(fault.code, fault.message).at(&node.span).path(show(path)).hint(fault.hint));
-                return Value::Str(text);
-            }
+impl Interpolator<'_> {
+    fn walk<'a>(&mut self, node: &'a mut Node, path: &mut Vec<Step<'a>>) {
+        if let Value::Str(text) = &mut node.value {
+            let text = std::mem::take(text);
+            node.value = self.scalar(text, node, path);
+            return;
         }
-        for name in unset {
-            findings.warn(format!("The \"{name}\" variable is not set. Defaulting to a blank string."), Some(&node.span));
+        match &mut node.value {
+            Value::List(list) => {
+                for (index, item) in list.iter_mut().enumerate() {
+                    path.push(Step::Item(index));
+                    self.walk(item, path);
+                    path.pop();
+                }
+            }
+            Value::Map(map) => {
+                for (key, entry) in map {
+                    path.push(Step::Key(key));
+                    self.walk(&mut entry.node, path);
+                    path.pop();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
         }
     }
-    let Some(cast) = cast_of(path) else {
-        return Value::Str(text);
-    };
-    match cast.apply(&text) {
-        Ok(value) => {
-            if matches!(value, Value::Bool(_)) && !matches!(text.as_str(), "true" | "false") {
-                let message = format!("\"{text}\" for boolean is not supported by YAML 1.2, please use `true` or `false`");
-                findings.warn(message, Some(&node.span));
+
+    /// The value of one text; the text as it was if it cannot be read.
+    fn scalar(&mut self, text: String, node: &Node, path: &[Step<'_>]) -> Value {
+        let mut text = text;
+        if text.contains('$') {
+            match template::substitute(&text, self.variables, &mut self.effects) {
+                Ok(value) => text = value,
+                Err(fault) => {
+                    self.findings
+                        .error(SpecError::new(fault.code, fault.message).at(&node.span).path(show(path)).hint(fault.hint));
+                    return Value::Str(text);
+                }
             }
-            value
+            for name in std::mem::take(&mut self.effects.unset) {
+                self.findings
+                    .warn(format!("The \"{name}\" variable is not set. Defaulting to a blank string."), Some(&node.span));
+            }
         }
-        Err(reason) => {
-            findings.error(
-                SpecError::new(Code::WrongType, format!("{reason}: `{text}`"))
-                    .at(&node.span)
-                    .path(show(path))
-                    .label(format!("must be {}", cast.name())),
-            );
-            Value::Str(text)
+        let Some(cast) = cast_of(path) else {
+            return Value::Str(text);
+        };
+        match cast.apply(&text) {
+            Ok(value) => {
+                if matches!(value, Value::Bool(_)) && !matches!(text.as_str(), "true" | "false") {
+                    let message = format!("\"{text}\" for boolean is not supported by YAML 1.2, please use `true` or `false`");
+                    self.findings.warn(message, Some(&node.span));
+                }
+                value
+            }
+            Err(reason) => {
+                self.findings.error(
+                    SpecError::new(Code::WrongType, format!("{reason}: `{text}`"))
+                        .at(&node.span)
+                        .path(show(path))
+                        .label(format!("must be {}", cast.name())),
+                );
+                Value::Str(text)
+            }
         }
     }
 }

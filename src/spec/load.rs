@@ -15,6 +15,8 @@ use crate::span::{Source, Span};
 use crate::tree::{Map, Node, Value};
 use crate::{canonical, defaults, environment, extends, include, merge, reset, schema, unique, yaml};
 
+/// Most times that files are loaded: files that include each other twice multiply.
+const MAX_LOADS: usize = 10_000;
 /// Deepest chain of includes and extensions.
 pub(crate) const MAX_CHAIN: usize = 100;
 
@@ -24,6 +26,8 @@ pub(crate) struct Loader<'a> {
     pub(crate) home: Option<&'a str>,
     pub(crate) stdin: Option<&'a [u8]>,
     pub(crate) findings: &'a mut Findings,
+    /// How many more times files may be loaded.
+    loads: usize,
     /// Files that were read already, by their path.
     sources: HashMap<PathBuf, Arc<Source>>,
 }
@@ -47,7 +51,7 @@ pub(crate) struct Document {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(files: &'a dyn Files, options: LoadOptions, findings: &'a mut Findings) -> Self {
-        Self { files, options, home: None, stdin: None, findings, sources: HashMap::new() }
+        Self { files, options, home: None, stdin: None, findings, loads: MAX_LOADS, sources: HashMap::new() }
     }
 
     /// Loads files over each other, with their paths resolved.
@@ -77,6 +81,11 @@ impl<'a> Loader<'a> {
         let Some(source) = self.read(path, None) else {
             return;
         };
+        let Some(loads) = self.loads.checked_sub(1) else {
+            let error = SpecError::new(Code::Limit, "too many files are included");
+            return self.findings.error(error.at(&start_of(&source)));
+        };
+        self.loads = loads;
         let documents = self.documents(&source);
         if documents.is_empty() && self.findings.errors.is_empty() {
             self.findings.error(
@@ -95,7 +104,9 @@ impl<'a> Loader<'a> {
             return;
         };
         include::apply(self, &mut document.node, path, scope);
+        let extending = extending(&document.node);
         extends::apply(self, &mut document, path, scope);
+        let before = self.findings.errors.len();
         let base = merged.get_or_insert_with(|| {
             let mut empty = document.node.clone();
             empty.value = Value::Map(Map::new());
@@ -113,6 +124,7 @@ impl<'a> Loader<'a> {
             self.findings.warn(message, Some(&version.key));
         }
         canonical::canonical(base, self.options.no_interpolate, self.findings);
+        self.findings.explain(before, path, |name| extending.get(name).cloned());
         defaults::omit_empty(base);
         unique::enforce(base);
     }
@@ -181,6 +193,16 @@ impl<'a> Loader<'a> {
         };
         self.findings.error(error);
     }
+}
+
+/// Where each service says what it extends.
+fn extending(document: &Node) -> HashMap<String, Span> {
+    let services = document.get("services").and_then(Node::as_map);
+    let spans = services.into_iter().flatten().filter_map(|(name, entry)| {
+        let extends = entry.node.get("extends")?;
+        Some((name.clone(), extends.span.clone()))
+    });
+    spans.collect()
 }
 
 pub(crate) fn unreadable(path: &Path, error: &io::Error) -> SpecError {

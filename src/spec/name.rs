@@ -62,7 +62,7 @@ fn written(loader: &mut Loader<'_>, file: &std::path::Path, variables: &Variable
     if loader.options.no_interpolate {
         return Some(name);
     }
-    template::substitute(&name, variables, &mut Vec::new()).ok()
+    template::substitute(&name, variables, &mut template::Effects::default()).ok()
 }
 
 /// Leaves only what a name may hold.

@@ -5,4 +5,4 @@ mod service;
 mod shape;
 mod top;
 
-pub(crate) use check::{check, closest, formats, is_valid_service};
+pub(crate) use check::{check, closest, formats};

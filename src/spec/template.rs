@@ -42,23 +42,76 @@ enum Operator {
     Required { empty_too: bool },
 }
 
-/// Evaluates a template; names of unset variables that became blank go to `unset`.
-pub(crate) fn substitute(template: &str, variables: &dyn Lookup, unset: &mut Vec<String>) -> Result<String, Fault> {
+/// Deepest nesting of `${…${…}…}`.
+const MAX_DEPTH: usize = 64;
+/// Most bytes that the variables of one file may become: small files of variables can multiply without end.
+const MAX_OUTPUT: usize = 16 << 20;
+
+/// What evaluating leaves behind.
+#[derive(Debug)]
+pub(crate) struct Effects {
+    /// Names of unset variables that became blank.
+    pub(crate) unset: Vec<String>,
+    /// Bytes that variables may still become.
+    left: usize,
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self { unset: Vec::new(), left: MAX_OUTPUT }
+    }
+}
+
+/// Evaluates a template.
+pub(crate) fn substitute(template: &str, variables: &dyn Lookup, effects: &mut Effects) -> Result<String, Fault> {
+    if depth(template) > MAX_DEPTH {
+        return Err(Fault {
+            code: Code::Limit,
+            message: "variables are nested too deeply".to_owned(),
+            hint: format!("at most {MAX_DEPTH} levels of `${{…}}` are read"),
+        });
+    }
+    evaluate(template, variables, effects)
+}
+
+fn depth(template: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut previous = b' ';
+    for byte in template.bytes() {
+        match byte {
+            b'{' if previous == b'$' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+        previous = byte;
+    }
+    deepest
+}
+
+fn evaluate(template: &str, variables: &dyn Lookup, effects: &mut Effects) -> Result<String, Fault> {
     let mut result = String::with_capacity(template.len());
     for piece in Pieces(template) {
         match piece? {
             Piece::Text(text) => result.push_str(text),
             Piece::Variable { name, operator } => {
-                result.push_str(&value(name, operator, variables, unset)?);
+                let value = value(name, operator, variables, effects)?;
+                effects.left = effects.left.checked_sub(value.len()).ok_or_else(|| Fault {
+                    code: Code::Limit,
+                    message: "variables make this file too large".to_owned(),
+                    hint: format!("all variables of a file together may become {} MiB", MAX_OUTPUT >> 20),
+                })?;
+                result.push_str(&value);
             }
         }
     }
     Ok(result)
 }
 
-fn value(name: &str, operator: Option<(Operator, &str)>, variables: &dyn Lookup, unset: &mut Vec<String>) -> Result<String, Fault> {
+fn value(name: &str, operator: Option<(Operator, &str)>, variables: &dyn Lookup, effects: &mut Effects) -> Result<String, Fault> {
     let found = variables.get(name);
     let Some((operator, operand)) = operator else {
+        let unset = &mut effects.unset;
         if found.is_none() && !unset.iter().any(|known| known == name) {
             unset.push(name.to_owned());
         }
@@ -68,16 +121,16 @@ fn value(name: &str, operator: Option<(Operator, &str)>, variables: &dyn Lookup,
     match operator {
         Operator::Default { empty_too } => match present(empty_too) {
             Some(value) => Ok(value.to_owned()),
-            None => substitute(operand, variables, unset),
+            None => evaluate(operand, variables, effects),
         },
         Operator::Alternate { empty_too } => match present(empty_too) {
-            Some(_) => substitute(operand, variables, unset),
+            Some(_) => evaluate(operand, variables, effects),
             None => Ok(String::new()),
         },
         Operator::Required { empty_too } => match present(empty_too) {
             Some(value) => Ok(value.to_owned()),
             None => {
-                let said = substitute(operand, variables, unset)?;
+                let said = evaluate(operand, variables, effects)?;
                 let colon = if said.is_empty() { "" } else { ": " };
                 let state = if found.is_some() { "empty" } else { "not set" };
                 Err(Fault {
@@ -102,6 +155,9 @@ pub(crate) struct Use {
 /// The variables that a template names, in order; those inside operands too.
 pub(crate) fn uses(template: &str) -> Vec<Use> {
     let mut found = Vec::new();
+    if depth(template) > MAX_DEPTH {
+        return found;
+    }
     for piece in Pieces(template) {
         let Ok(Piece::Variable { name, operator }) = piece else {
             continue;
@@ -237,7 +293,7 @@ mod tests {
             "E" => Some(""),
             _ => None,
         };
-        substitute(template, &lookup, &mut Vec::new())
+        substitute(template, &lookup, &mut Effects::default())
     }
 
     #[test]
@@ -265,6 +321,7 @@ mod tests {
         for template in ["${", "${A", "${}", "${1A}", "${A.b}", "${A:=b}", "${A#b}", "${A:}"] {
             assert_eq!(read(template).map_err(|f| f.code), Err(Code::BadInterpolation), "{template}");
         }
+        assert_eq!(read(&"${U:-".repeat(100_000)).map_err(|f| f.code), Err(Code::Limit));
         assert_eq!(read("${U:?no}").map_err(|f| f.code), Err(Code::RequiredVariable));
         assert_eq!(read("${E?no}"), Ok(String::new()));
     }

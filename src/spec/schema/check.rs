@@ -14,14 +14,6 @@ pub(crate) fn check(node: &Node, findings: &mut Findings) {
     checker.object(node, &DOCUMENT, &mut Vec::new());
 }
 
-/// Whether a service holds no mistake in names and types.
-pub(crate) fn is_valid_service(node: &Node) -> bool {
-    let mut findings = Findings::default();
-    let mut checker = Checker { findings: &mut findings, forms: false };
-    checker.object(node, &super::service::SERVICE, &mut Vec::new());
-    findings.errors.is_empty()
-}
-
 /// Checks the written forms (durations, sizes) of the merged document.
 pub(crate) fn formats(node: &Node, findings: &mut Findings) {
     let mut checker = Checker { findings, forms: true };
