@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::args::UpArgs;
 use crate::failure::Failure;
-use crate::logs::{Follower, From, Lines, Piece, Printer};
+use crate::logs::{Deaths, Follower, From, LOOK, Lines, Piece, Printer};
 use crate::session::{Live, Session};
 use crate::signals::{Interrupts, exit_now};
 use crate::style::Paint;
@@ -48,6 +48,7 @@ pub(crate) struct Attached<'a> {
     printer: Printer,
     follower: Follower,
     events: UnboundedReceiver<EngineEvent>,
+    deaths: Deaths,
     /// When it began, in nanoseconds since 1970: nothing earlier is shown.
     began: i128,
 }
@@ -80,6 +81,7 @@ impl<'a> Attached<'a> {
             printer: Printer::new(&project.name, lines),
             follower: Follower::new(live, None),
             events,
+            deaths: Deaths::default(),
             began: jiff::Timestamp::now().as_nanosecond(),
         }
     }
@@ -90,13 +92,15 @@ impl<'a> Attached<'a> {
         let mut teardown: Option<Teardown<'a>> = None;
         let mut requests = 0;
         let mut interrupted = false;
+        let mut looks = tokio::time::interval(LOOK);
         loop {
             if teardown.is_none() && self.members.is_empty() && self.stay_ended().await? {
                 break;
             }
             tokio::select! {
                 pieces = self.follower.next() => self.print(pieces)?,
-                Some(event) = self.events.recv() => self.event(&event).await?,
+                Some(event) = self.events.recv() => self.event(&event)?,
+                _ = looks.tick(), if !self.deaths.is_empty() => self.settle().await?,
                 done = finished(&mut teardown) => {
                     done?;
                     break;
@@ -127,8 +131,9 @@ impl<'a> Attached<'a> {
         if interrupted { Err(Failure::Interrupted) } else { Ok(self.ends.status()) }
     }
 
-    /// Looks at what runs now, and follows it.
+    /// Looks at what runs now, and follows it. What was told until now is known by that.
     async fn take_up(&mut self) -> Result<(), Failure> {
+        while self.events.try_recv().is_ok() {}
         let scope = Scope { projects: Projects::One(self.loaded.project.name.clone()), ..Scope::default() };
         let observed = self.live.observe(&scope).await?;
         let watched: Vec<&ObservedContainer> = observed.containers.values().filter(|it| self.members.watches(it)).collect();
@@ -137,17 +142,19 @@ impl<'a> Attached<'a> {
                 self.printer.register(container.name.as_str());
                 self.follower.add(&container.name, From::At(self.began));
             }
-            if container.state.is_up() {
-                self.members.insert(container);
-            } else if let ContainerState::Exited { code } = container.state {
-                let service = container.service().unwrap_or_default().to_owned();
-                self.ended(&container.name, &service, code)?;
+            self.members.add(container.name.clone(), container.service().unwrap_or_default().to_owned());
+            match container.state {
+                ContainerState::Exited { code } => self.deaths.record(&container.name, code),
+                ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => {}
+                ContainerState::Created | ContainerState::Removing | ContainerState::Dead => {
+                    self.members.remove(&container.name);
+                }
             }
         }
         Ok(())
     }
 
-    async fn event(&mut self, event: &EngineEvent) -> Result<(), Failure> {
+    fn event(&mut self, event: &EngineEvent) -> Result<(), Failure> {
         let EventSubject::Container(name) = &event.subject else {
             return Ok(());
         };
@@ -156,21 +163,18 @@ impl<'a> Attached<'a> {
         };
         match &event.action {
             EventAction::Started => {
+                self.deaths.clear(name);
                 self.members.add(name.clone(), service.clone());
                 if self.members.shows(Some(&service)) {
                     self.printer.register(name.as_str());
                     self.follower.add(name, From::At(i128::from(event.time).max(self.began)));
                 }
             }
-            EventAction::Died { code } => {
-                if !self.comes_back(name).await? && self.members.remove(name) {
-                    // What it said last comes before the sentence about its end.
-                    let pieces = self.follower.next_within(Duration::from_millis(200)).await;
-                    self.print(pieces)?;
-                    self.ended(name, &service, *code)?;
-                }
-            }
+            EventAction::Died { code } => self.deaths.record(name, *code),
             EventAction::Removed => {
+                if let Some(code) = self.deaths.clear(name) {
+                    self.ended(name, code)?;
+                }
                 self.members.remove(name);
             }
             EventAction::Created
@@ -186,18 +190,21 @@ impl<'a> Attached<'a> {
         Ok(())
     }
 
-    fn ended(&mut self, name: &ContainerName, service: &str, code: i64) -> Result<(), Failure> {
-        self.ends.record(service, code);
-        if self.members.shows(Some(service)) {
+    /// Tells of the end of a container that is waited for, once.
+    fn ended(&mut self, name: &ContainerName, code: i64) -> Result<(), Failure> {
+        let Some(service) = self.members.remove(name) else { return Ok(()) };
+        self.ends.record(&service, code);
+        if self.members.shows(Some(&service)) {
             self.printer.status(name.as_str(), &format!("exited with code {code}"))?;
         }
         Ok(())
     }
 
-    /// Tells whether a container that died starts again by its restart policy.
-    async fn comes_back(&self, name: &ContainerName) -> Result<bool, Failure> {
-        let observed = self.live.observe(&Scope::container(name.clone())).await?;
-        Ok(observed.containers.get(name).is_some_and(|container| container.state.is_up()))
+    async fn settle(&mut self) -> Result<(), Failure> {
+        for (name, code) in self.deaths.settle(self.live).await? {
+            self.ended(&name, code)?;
+        }
+        Ok(())
     }
 
     /// Waits a moment after the last end: a container that is restarted or replaced is no end.
@@ -208,7 +215,7 @@ impl<'a> Attached<'a> {
             tokio::pin!(until);
             loop {
                 tokio::select! {
-                    Some(event) = self.events.recv() => self.event(&event).await?,
+                    Some(event) = self.events.recv() => self.event(&event)?,
                     () = &mut until => break,
                 }
                 if !self.members.is_empty() {
@@ -223,12 +230,18 @@ impl<'a> Attached<'a> {
         }
     }
 
+    /// Shows what came until now, and tells of the ends that were not told yet.
     async fn finish(&mut self) -> Result<(), Failure> {
         let pieces = self.follower.drain(DRAIN).await;
         self.print(pieces)?;
-        while let Ok(event) = self.events.try_recv() {
-            if let (EventAction::Died { code }, Some(service)) = (&event.action, self.members.service_of(&event)) {
-                self.ends.record(&service, *code);
+        let until = tokio::time::sleep(LINGER);
+        tokio::pin!(until);
+        let mut looks = tokio::time::interval(LOOK);
+        while !self.members.is_empty() {
+            tokio::select! {
+                Some(event) = self.events.recv() => self.event(&event)?,
+                _ = looks.tick(), if !self.deaths.is_empty() => self.settle().await?,
+                () = &mut until => break,
             }
         }
         Ok(())

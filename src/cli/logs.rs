@@ -1,10 +1,12 @@
 //! Output of several containers as one: in the order of time, each line with its container's name.
 
+mod deaths;
 mod follow;
 mod merge;
 mod printer;
 mod when;
 
+pub(crate) use deaths::{Deaths, LOOK};
 pub(crate) use follow::{Follower, From, Piece};
 pub(crate) use merge::merged;
 pub(crate) use printer::{Lines, Printer};

@@ -54,17 +54,13 @@ impl Members {
         (!oneoff && event.labels.contains_key(labels::CONFIG_HASH) && self.watched.contains(service)).then(|| service.clone())
     }
 
-    pub(crate) fn insert(&mut self, container: &ObservedContainer) {
-        self.add(container.name.clone(), container.service().unwrap_or_default().to_owned());
-    }
-
     pub(crate) fn add(&mut self, name: ContainerName, service: String) {
         self.running.insert(name, service);
     }
 
-    /// Takes a container out; tells whether it was there.
-    pub(crate) fn remove(&mut self, name: &ContainerName) -> bool {
-        self.running.remove(name).is_some()
+    /// Takes a container out and returns its service, where it was there.
+    pub(crate) fn remove(&mut self, name: &ContainerName) -> Option<String> {
+        self.running.remove(name)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -6,7 +6,7 @@ use futures::StreamExt;
 
 use crate::args::LogsArgs;
 use crate::failure::Failure;
-use crate::logs::{Follower, From, Lines, Piece, Printer, merged, point_in_time};
+use crate::logs::{Deaths, Follower, From, LOOK, Lines, Piece, Printer, merged, point_in_time};
 use crate::output;
 use crate::session::{Live, Session, known_services};
 use crate::style::Paint;
@@ -84,9 +84,16 @@ async fn follow(
             && service.is_some_and(|service| args.services.is_empty() || args.services.contains(service))
             && args.index.is_none_or(|index| number == Some(index))
     };
+    let mut deaths = Deaths::default();
+    let mut looks = tokio::time::interval(LOOK);
     while !running.is_empty() {
         tokio::select! {
             pieces = follower.next() => print(session, &mut printer, pieces)?,
+            _ = looks.tick(), if !deaths.is_empty() => {
+                for (name, _) in deaths.settle(live).await? {
+                    running.retain(|it| *it != name);
+                }
+            }
             Some(event) = events.next() => {
                 let event = event?;
                 let EventSubject::Container(name) = &event.subject else { continue };
@@ -94,14 +101,14 @@ async fn follow(
                     continue;
                 }
                 if event.action == EventAction::Started {
+                    deaths.clear(name);
                     printer.register(name.as_str());
                     follower.add(name, From::At(i128::from(event.time)));
                     running.push(name.clone());
-                } else if matches!(event.action, EventAction::Died { .. } | EventAction::Removed) {
-                    let found = live.observe(&Scope::container(name.clone())).await?;
-                    if !found.containers.get(name).is_some_and(|it| it.state.is_up()) {
-                        running.retain(|it| it != name);
-                    }
+                } else if let EventAction::Died { code } = event.action {
+                    deaths.record(name, code);
+                } else if event.action == EventAction::Removed {
+                    running.retain(|it| it != name);
                 }
             }
         }

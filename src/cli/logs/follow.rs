@@ -135,16 +135,6 @@ impl Follower {
         }
     }
 
-    /// Returns what comes within so long.
-    pub(crate) async fn next_within(&mut self, limit: Duration) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        let end = tokio::time::Instant::now() + limit;
-        while let Ok(more) = tokio::time::timeout_at(end, self.next()).await {
-            pieces.extend(more);
-        }
-        pieces
-    }
-
     /// Waits until every output has ended, or at the most so long, and returns what came.
     pub(crate) async fn drain(&mut self, limit: Duration) -> Vec<Piece> {
         let ends = futures::future::join_all(std::mem::take(&mut self.tasks).into_values());

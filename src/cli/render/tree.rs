@@ -265,7 +265,7 @@ impl Row {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use rcompose_engine_adapter::{ContainerState, EngineError, EngineInfo, ErrorKind, HealthStatus, NetworkMode, PullSpec};

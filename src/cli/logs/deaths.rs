@@ -1,0 +1,49 @@
+//! Containers that died, until it is clear whether they start again.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rcompose_engine_adapter::{ContainerName, Scope};
+
+use crate::failure::Failure;
+use crate::session::Live;
+
+/// Time between two looks at a container that died.
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
+/// Time after which a container that is up again was restarted: an engine tells of a death before its own lists show it.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Deaths that are not settled.
+#[derive(Debug, Default)]
+pub(crate) struct Deaths(BTreeMap<ContainerName, (i64, Instant)>);
+
+impl Deaths {
+    /// Takes in a death with its status.
+    pub(crate) fn record(&mut self, name: &ContainerName, code: i64) {
+        self.0.insert(name.clone(), (code, Instant::now()));
+    }
+
+    /// Takes a container out: it was started, or removed. Returns the status it had died with.
+    pub(crate) fn clear(&mut self, name: &ContainerName) -> Option<i64> {
+        self.0.remove(name).map(|(code, _)| code)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns every container that has ended for good, with its status.
+    pub(crate) async fn settle(&mut self, live: &Live) -> Result<Vec<(ContainerName, i64)>, Failure> {
+        let scope = Scope { containers: self.0.keys().cloned().collect(), ..Scope::default() };
+        let observed = live.observe(&scope).await?;
+        let mut ended = Vec::new();
+        self.0.retain(|name, (code, since)| {
+            let up = observed.containers.get(name).is_some_and(|container| container.state.is_up());
+            if !up {
+                ended.push((name.clone(), *code));
+            }
+            up && since.elapsed() < SETTLED
+        });
+        Ok(ended)
+    }
+}
