@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use bollard::models::{ContainerCreateResponse, ImageInspect};
-use futures::StreamExt;
-use futures::stream;
-use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Result, labels};
+use futures::{StreamExt, future, stream};
+use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Result};
 
 use crate::containers;
 use crate::docker::Docker;
@@ -22,8 +21,10 @@ pub(crate) async fn create(docker: &Docker, spec: &ContainerSpec) -> Result<()> 
 }
 
 async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
+    files::check(spec)?;
     let api = &docker.api;
-    let known = Known { ids: ids(api, spec).await?, image: image_id(api, spec).await? };
+    let (ids, image, ()) = future::try_join3(ids(api, spec), image_id(api, spec), networks(api, spec)).await?;
+    let known = Known { ids, image };
     let body = request::container(spec, &docker.info, api.version(), &known)?;
     let mut call = Call::post("/containers/create").query("name", spec.name.as_str());
     if let Some(platform) = &spec.platform {
@@ -78,11 +79,17 @@ async fn ids(api: &Api, spec: &ContainerSpec) -> Result<BTreeMap<ContainerName, 
         .collect()
 }
 
+/// Makes sure that the networks are there: the engine notes any name down, and fails at the start only.
+async fn networks(api: &Api, spec: &ContainerSpec) -> Result<()> {
+    let NetworkMode::Networks { attachments } = &spec.network else {
+        return Ok(());
+    };
+    let checks = attachments.iter().map(|attachment| network::inspect(api, &attachment.network));
+    future::try_join_all(checks).await.map(drop)
+}
+
 /// Looks up the image's id, which goes into a label.
 async fn image_id(api: &Api, spec: &ContainerSpec) -> Result<Option<String>> {
-    if spec.labels.contains_key(labels::IMAGE) {
-        return Ok(None);
-    }
     let found: ImageInspect = api.json(Call::get(image_path(&spec.image, "/json"))).await?;
     Ok(found.id)
 }

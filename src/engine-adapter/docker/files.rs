@@ -3,11 +3,30 @@
 use std::io;
 
 use bytes::Bytes;
-use rcompose_engine_adapter::{ContainerSpec, EngineError, ErrorKind, FileMount, Result};
+use rcompose_engine_adapter::{ContainerSpec, EngineError, ErrorKind, FileMount, MountKind, Result};
 use tar::{Builder, EntryType, Header};
 
 use crate::error::while_trying;
 use crate::transport::{Api, Body, Call, path};
+
+/// Refuses files that a mount of memory would hide: it is mounted over them at the start.
+pub(crate) fn check(spec: &ContainerSpec) -> Result<()> {
+    let memory = || spec.mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Tmpfs(_)));
+    let hidden = |file: &&FileMount| {
+        memory().any(|mount| {
+            file.target
+                .strip_prefix(mount.target.trim_end_matches('/'))
+                .is_some_and(|rest| rest.starts_with('/'))
+        })
+    };
+    match spec.files.iter().find(hidden) {
+        None => Ok(()),
+        Some(file) => {
+            let message = format!("{} lies below a tmpfs mount, which would hide it; give it as `file:` so that it is bound", file.target);
+            Err(EngineError::new(ErrorKind::Unsupported, message))
+        }
+    }
+}
 
 /// Puts a spec's files into its container.
 pub(crate) async fn put(api: &Api, spec: &ContainerSpec) -> Result<()> {

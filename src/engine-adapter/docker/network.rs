@@ -103,7 +103,7 @@ async fn own_already(api: &Api, spec: &NetworkSpec, error: EngineError) -> Resul
     }
 }
 
-async fn inspect(api: &Api, name: &NetworkName) -> Result<NetworkInspect> {
+pub(crate) async fn inspect(api: &Api, name: &NetworkName) -> Result<NetworkInspect> {
     api.json(Call::get(path("networks", name.as_str(), ""))).await
 }
 

@@ -5,6 +5,9 @@ use rcompose_engine_adapter::{ImageReference, Mount, MountKind, Propagation, Rec
 
 use crate::containers::is_anonymous;
 
+/// The label by which engines since 23 mark a volume without a name.
+const ANONYMOUS: &str = "com.docker.volume.anonymous";
+
 /// Reads the mounts of a host configuration, ordered by target.
 pub(super) fn mounts(host: &mut HostConfig) -> Vec<Mount> {
     let binds = host.binds.take().unwrap_or_default();
@@ -65,7 +68,7 @@ fn mount(found: ApiMount) -> Option<Mount> {
     let source = found.source.unwrap_or_default();
     let volume_options = found.volume_options.unwrap_or_default();
     let nocopy = volume_options.no_copy.unwrap_or_default();
-    let labels = volume_options.labels.unwrap_or_default().into_iter().collect();
+    let labels = volume_options.labels.unwrap_or_default().into_iter().filter(|(key, _)| key != ANONYMOUS).collect();
     let kind = match found.typ? {
         MountType::BIND => bind_kind(source, found.bind_options.unwrap_or_default()),
         MountType::VOLUME | MountType::CLUSTER if source.is_empty() => MountKind::Anonymous { carry: None, nocopy, labels },

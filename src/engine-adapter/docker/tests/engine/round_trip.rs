@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use rcompose_engine_adapter::{
-    Attachment, BlkioDevice, Check, ContainerSpec, DeviceMapping, Engine, HostEntry, Logging, Mount, MountKind, NetworkMode, PortSpec,
-    Propagation, Protocol, Recursive, Restart, Test, Tmpfs, Ulimit, VolumeName,
+    Attachment, BlkioDevice, Check, ContainerSpec, DeviceMapping, Engine, ErrorKind, Feature, HostEntry, LogOptions, Logging, Mount,
+    MountKind, NetworkMode, PortSpec, Propagation, Protocol, Recursive, Restart, Streams, Test, Tmpfs, Ulimit, VolumeName,
 };
 
-use crate::lab::{Lab, with_engine};
+use serde_json::Value;
+
+use crate::lab::{IMAGE, Lab, with_engine};
 
 type Change = fn(&Lab, &mut ContainerSpec);
 
@@ -69,12 +72,12 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("mounts", |lab, spec| {
         spec.mounts = vec![
-            mount("/m1", bind("/tmp", true), true),
-            mount("/m2", bind("/tmp", false), false),
+            mount("/m1", bind("/usr", true), true),
+            mount("/m2", bind("/usr", false), false),
             mount(
                 "/m3",
                 MountKind::Bind {
-                    source: "/tmp".into(),
+                    source: "/usr".into(),
                     create_host_path: true,
                     propagation: Some(Propagation::Rslave),
                     recursive: None,
@@ -85,7 +88,7 @@ const CHANGES: &[(&str, Change)] = &[
             mount(
                 "/m4",
                 MountKind::Bind {
-                    source: "/tmp".into(),
+                    source: "/usr".into(),
                     create_host_path: false,
                     propagation: Some(Propagation::Rprivate),
                     recursive: Some(Recursive::Disabled),
@@ -231,6 +234,102 @@ fn a_container_reads_back_as_its_spec() {
     });
 }
 
+/// Changes that only newer engines take, with the feature that each needs.
+const NEWER: &[(&str, Feature, Change)] = &[
+    ("annotations", Feature::Annotations, |_, spec| spec.annotations = map(&[("a", "b")])),
+    ("start interval", Feature::StartInterval, |_, spec| {
+        spec.healthcheck = Some(Check {
+            test: Some(Test::Shell("true".into())),
+            start_interval: Some(Duration::from_secs(1)),
+            ..Check::default()
+        });
+    }),
+    ("recursive binds", Feature::RecursiveReadOnly, |_, spec| {
+        let recursive = |recursive, create_host_path, propagation| MountKind::Bind {
+            source: "/usr".into(),
+            create_host_path,
+            propagation,
+            recursive: Some(recursive),
+            selinux: None,
+        };
+        spec.mounts = vec![
+            mount("/m1", recursive(Recursive::Writable, false, None), true),
+            mount("/m2", recursive(Recursive::Readonly, true, Some(Propagation::Rprivate)), true),
+        ];
+    }),
+    ("volume subpath", Feature::VolumeSubpath, |lab, spec| {
+        let name = VolumeName::new(format!("{}_data", lab.project));
+        let kind = MountKind::Volume { name, nocopy: false, subpath: Some("sub/path".into()), labels: BTreeMap::new() };
+        spec.mounts = vec![mount("/m1", kind, false)];
+    }),
+    // One at a time: Engine 28.5 refuses the same image twice in one container.
+    ("image mount", Feature::ImageMount, |_, spec| {
+        spec.mounts = vec![mount("/m1", MountKind::Image { image: IMAGE.into(), subpath: None }, true)];
+    }),
+    ("image subpath", Feature::ImageSubpath, |_, spec| {
+        spec.mounts = vec![mount("/m2", MountKind::Image { image: IMAGE.into(), subpath: Some("bin".into()) }, true)];
+    }),
+    ("interfaces", Feature::InterfaceName, |lab, spec| {
+        let one = Attachment { interface_name: Some("inner0".into()), ..lab.attachment("one") };
+        let two = Attachment { gateway_priority: Some(5), ..lab.attachment("two") };
+        spec.network = NetworkMode::Networks { attachments: vec![one, two] };
+    }),
+];
+
+#[test]
+fn what_only_newer_engines_take_reads_back_or_is_refused_by_name() {
+    with_engine(|lab| async move {
+        for key in ["one", "two"] {
+            lab.docker.create_network(&lab.network(key)).await.expect("creatable");
+        }
+        let mut wrong = Vec::new();
+        for (name, feature, change) in NEWER {
+            let mut spec = lab.plain("web");
+            change(&lab, &mut spec);
+            match lab.docker.create_container(&spec).await {
+                Ok(()) => {
+                    let found = *lab.see("web").await.spec.expect("details");
+                    wrong.extend(difference(&spec, &found).map(|difference| format!("{name}: {difference}")));
+                    lab.docker.remove_container(&spec.name, true).await.expect("removable");
+                }
+                Err(error) if lab.docker.info().has(*feature) => wrong.push(format!("{name}: {error}")),
+                Err(error) => {
+                    assert_eq!(error.kind, ErrorKind::Unsupported, "{name}: {error}");
+                    assert!(error.message.contains("API 1."), "{name}: {error}");
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn a_mac_address_is_given_to_the_first_network_on_every_engine() {
+    with_engine(|lab| async move {
+        lab.docker.create_network(&lab.network("one")).await.expect("creatable");
+        lab.docker.create_network(&lab.network("two")).await.expect("creatable");
+        let address = "02:42:ac:11:65:43";
+        let first = Attachment { mac_address: Some(address.into()), ..lab.attachment("one") };
+        for (name, whole) in [("endpoint", false), ("container", true)] {
+            let mut spec = lab.shell(name, "cat /sys/class/net/eth0/address");
+            let one = if whole { lab.attachment("one") } else { first.clone() };
+            spec.mac_address = whole.then(|| address.to_owned());
+            spec.network = NetworkMode::Networks { attachments: vec![one] };
+            lab.run(&spec).await;
+            assert_eq!(lab.docker.wait_container(&spec.name).await.expect("ended"), 0);
+            let lines: Vec<_> = lab.docker.logs(&spec.name, &LogOptions::default()).try_collect().await.expect("readable");
+            assert_eq!(lines.first().map(|line| &line.line[..]), Some(address.as_bytes()), "{name}");
+        }
+        let mut spec = lab.plain("second");
+        let second = Attachment { mac_address: Some(address.into()), ..lab.attachment("two") };
+        spec.network = NetworkMode::Networks { attachments: vec![lab.attachment("one"), second] };
+        match lab.docker.create_container(&spec).await {
+            Ok(()) => assert!(lab.docker.info().has(Feature::NetworksAtCreate)),
+            Err(error) => assert!(error.kind == ErrorKind::Unsupported && error.message.contains("mac_address"), "{error}"),
+        }
+    });
+}
+
 /// One of the two is the engine's default on this host, and shows as nothing; the other shows.
 #[test]
 fn a_cgroup_namespace_reads_back_unless_it_is_the_default() {
@@ -250,12 +349,25 @@ fn a_cgroup_namespace_reads_back_unless_it_is_the_default() {
 
 /// Names the fields that differ.
 fn difference(wanted: &ContainerSpec, found: &ContainerSpec) -> Option<String> {
-    let wanted = serde_json::to_value(wanted).expect("data");
-    let found = serde_json::to_value(found).expect("data");
-    let fields = wanted.as_object().expect("an object").iter();
-    let differ: Vec<String> = fields
-        .filter(|(key, value)| found[*key] != **value)
-        .map(|(key, value)| format!("{key}: {value} → {}", found[key]))
-        .collect();
+    let mut differ = Vec::new();
+    let value = |spec: &ContainerSpec| serde_json::to_value(spec).expect("data");
+    compare(String::new(), &value(wanted), &value(found), &mut differ);
     (!differ.is_empty()).then(|| differ.join(", "))
+}
+
+fn compare(at: String, wanted: &Value, found: &Value, differ: &mut Vec<String>) {
+    match (wanted, found) {
+        (Value::Object(wanted), Value::Object(found)) if wanted.keys().eq(found.keys()) => {
+            wanted.iter().for_each(|(key, value)| compare(format!("{at}.{key}"), value, &found[key], differ));
+        }
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
+            wanted
+                .iter()
+                .zip(found)
+                .enumerate()
+                .for_each(|(index, (a, b))| compare(format!("{at}[{index}]"), a, b, differ));
+        }
+        (wanted, found) if wanted != found => differ.push(format!("{at}: {wanted} → {found}")),
+        _ => {}
+    }
 }

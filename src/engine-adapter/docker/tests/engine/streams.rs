@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use rcompose_engine_adapter::{
-    Attach, ContainerName, Content, Engine, ErrorKind, EventAction, EventSubject, Exec, FileMount, LogLine, LogOptions, Output, Scope,
-    Session, Streams, TerminalSize,
+    Attach, ContainerName, Content, Engine, ErrorKind, EventAction, EventSubject, Exec, FileMount, LogLine, LogOptions, Mount, MountKind,
+    Output, Scope, Session, Streams, TerminalSize, Tmpfs,
 };
 use tokio::io::AsyncWriteExt;
 
@@ -158,6 +158,12 @@ fn files_are_put_in_with_owner_and_mode() {
         let etc = lines(&lab, &before.name, &LogOptions::default()).await;
         let found = lines(&lab, &spec.name, &LogOptions::default()).await;
         assert_eq!(text(&found), ["11 12 440", "0 12 444", "content", text(&etc)[0]]);
+
+        let mut hidden = lab.plain("hidden");
+        hidden.files = spec.files.clone();
+        hidden.mounts = vec![Mount { target: "/run".into(), kind: MountKind::Tmpfs(Tmpfs::default()), read_only: false }];
+        let error = lab.docker.create_container(&hidden).await.expect_err("hidden");
+        assert!(error.kind == ErrorKind::Unsupported && error.message.contains("/run/secrets/key"), "{error}");
 
         let mut locked = lab.plain("locked");
         locked.files = spec.files.clone();
