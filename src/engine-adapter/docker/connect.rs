@@ -179,7 +179,6 @@ fn client(endpoint: &Endpoint) -> Result<bollard::Docker> {
             let message = format!("the engine address tcp://{address}: TLS is not in this version; use ssh -L or a local socket");
             return Err(EngineError::new(ErrorKind::Unsupported, message));
         }
-        #[cfg(not(all(unix, windows)))]
         other => {
             let message = format!("the engine address {} cannot be used on this system", other.to_text());
             return Err(EngineError::new(ErrorKind::Unsupported, message));

@@ -9,6 +9,8 @@ mod process;
 mod resources;
 mod spec;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

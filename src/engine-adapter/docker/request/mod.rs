@@ -6,6 +6,8 @@ mod network;
 mod process;
 mod resources;
 mod security;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 
