@@ -20,6 +20,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use rcompose_engine_adapter::{Engine, EngineError, ImageReference, Images, Streams};
 
+pub use containers::MISSING_PATH;
 pub use site::Site;
 
 /// What the suite needs of an engine under test.
@@ -33,7 +34,7 @@ pub trait Harness: Send + Sync {
     /// Returns its streams.
     fn streams(&self) -> Arc<dyn Streams>;
 
-    /// Returns an image on the engine whose `PATH` has `sh`, `sleep`, `cat`, `echo`, `seq`, `id`, `pwd`, `printenv` and `stat`, without
+    /// Returns an image on the engine whose `PATH` has `sh`, `sleep`, `cat`, `seq`, `id`, `pwd`, `true` and `stat`, without
     /// an entrypoint.
     fn shell_image(&self) -> ImageReference;
 

@@ -77,8 +77,11 @@ impl Program {
     }
 }
 
-/// Works out what a command will do; `None` where the command is not known.
+/// Works out what a command will do; `None` where the command is not known, or is none at all.
 pub(crate) fn interpret(command: &[String], around: &Surroundings<'_>) -> Option<Program> {
+    if command.is_empty() {
+        return None;
+    }
     let mut machine = Machine::new(around);
     match machine.command(command) {
         Flow::Unknown => None,

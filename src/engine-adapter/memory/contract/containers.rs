@@ -7,8 +7,8 @@ use rcompose_engine_adapter::{ContainerState, ErrorKind, Hole, Mount, MountKind,
 use super::site::{fails, hash};
 use super::{Case, Site, Verdict, case, ensure};
 
-/// A path that no host has.
-pub(crate) const MISSING_PATH: &str = "/rcompose-contract/not-there";
+/// A path that no host has; the engine in memory has to be told so.
+pub const MISSING_PATH: &str = "/rcompose-contract/not-there";
 
 pub(super) fn cases() -> Vec<Case> {
     case![

@@ -21,13 +21,13 @@ async fn files_have_owner_mode_and_content(site: &Site) -> Verdict {
 }
 
 async fn a_process_sees_its_environment(site: &Site) -> Verdict {
-    let mut spec = site.shell("a", "printenv COLOUR; id -u; pwd");
-    spec.process.environment.insert("COLOUR".into(), Some("a = b".into()));
+    let mut spec = site.shell("a", "echo \"$COLOUR\"; id -u; pwd");
+    spec.process.environment.insert("COLOUR".into(), Some("a  = b".into()));
     spec.process.user = Some("1005:1006".into());
     spec.process.working_dir = Some("/tmp".into());
     let name = site.start(&spec).await?;
     site.wait(&name).await?;
     let lines: Vec<String> = site.logs(&name, LogOptions::default()).await?.into_iter().map(|(_, line)| line).collect();
-    ensure!(lines == ["a = b", "1005", "/tmp"], "it sees {lines:?}");
+    ensure!(lines == ["a  = b", "1005", "/tmp"], "it sees {lines:?}");
     Ok(())
 }

@@ -120,7 +120,7 @@ async fn exec_has_its_own_surroundings(site: &Site) -> Verdict {
     let mut spec = site.idle("a");
     spec.process.environment.insert("COLOUR".into(), Some("green".into()));
     let name = site.start(&spec).await?;
-    let mut exec = shell_exec("printenv COLOUR; printenv SHAPE; id -u; pwd");
+    let mut exec = shell_exec("echo $COLOUR; echo $SHAPE; id -u; pwd");
     exec.environment.insert("SHAPE".into(), "round".into());
     exec.user = Some("1007".into());
     exec.working_dir = Some("/tmp".into());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcompose_engine_adapter::{Engine, ImageConfig, ImageReference, Images, Streams};
-use rcompose_memory::contract::{Harness, cases, run_case, suite};
+use rcompose_memory::contract::{Harness, MISSING_PATH, cases, run_case, suite};
 use rcompose_memory::{Memory, Pace};
 
 struct InMemory(Memory);
@@ -13,7 +13,7 @@ impl InMemory {
     fn new() -> Self {
         let memory = Memory::new();
         memory.add_image("rcompose-test/busybox:1", ImageConfig::default());
-        memory.lack_path("/rcompose-contract/not-there");
+        memory.lack_path(MISSING_PATH);
         Self(memory)
     }
 }
