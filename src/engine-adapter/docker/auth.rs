@@ -1,6 +1,6 @@
 //! Credentials for registries, from the docker configuration folder. They are sent, and never shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -62,10 +62,11 @@ pub(crate) async fn header(folder: Option<&PathBuf>, registry: &str) -> Result<S
     Ok(encode(&found.unwrap_or_default()))
 }
 
-/// Returns the value of `X-Registry-Config`: credentials for every registry known, since a build may pull from any.
-pub(crate) async fn headers(folder: Option<&PathBuf>) -> Result<String> {
-    let all = in_background(folder, |config| config.all()).await?;
-    Ok(encode(&all))
+/// Returns the value of `X-Registry-Config`: credentials for every registry known, since a build may pull from any; and what
+/// went wrong with some of them, which concerns only a build that needs them.
+pub(crate) async fn headers(folder: Option<&PathBuf>) -> Result<(String, Vec<EngineError>)> {
+    let (all, failures) = in_background(folder, |config| Ok(config.all())).await?;
+    Ok((encode(&all), failures))
 }
 
 fn encode(value: &impl Serialize) -> String {
@@ -108,16 +109,20 @@ impl Config {
         entry.map_or(Ok(None), |(_, entry)| entry.credentials(server))
     }
 
-    fn all(&self) -> Result<BTreeMap<String, Credentials>> {
-        let mut found = BTreeMap::new();
-        for server in self.auths.keys().chain(self.cred_helpers.keys()) {
-            let registry = if host(server) == host(DOCKER_IO) { "docker.io" } else { server.as_str() };
-            if let Some(credentials) = self.find(registry)? {
-                let key = if registry == "docker.io" { DOCKER_IO } else { host(server) };
-                found.insert(key.to_owned(), credentials);
+    fn all(&self) -> (BTreeMap<String, Credentials>, Vec<EngineError>) {
+        let (mut found, mut failures) = (BTreeMap::new(), Vec::new());
+        let servers: BTreeSet<&str> = self.auths.keys().chain(self.cred_helpers.keys()).map(|key| host(key)).collect();
+        for server in servers {
+            let is_docker = server == host(DOCKER_IO);
+            match self.find(if is_docker { "docker.io" } else { server }) {
+                Ok(Some(credentials)) => {
+                    found.insert(if is_docker { DOCKER_IO } else { server }.to_owned(), credentials);
+                }
+                Ok(None) => {}
+                Err(error) => failures.push(error),
             }
         }
-        Ok(found)
+        (found, failures)
     }
 }
 
@@ -215,7 +220,9 @@ mod tests {
         assert_eq!(config.find("host:5000").expect("readable").expect("found").username.as_deref(), Some("u"));
         assert!(config.find("empty.example").expect("readable").is_none());
         assert!(config.find("other.example").expect("readable").is_none());
-        assert_eq!(config.all().expect("readable").len(), 3);
+        let (all, failures) = config.all();
+        assert_eq!(all.keys().map(String::as_str).collect::<Vec<_>>(), ["ghcr.io", "host:5000", DOCKER_IO]);
+        assert!(failures.is_empty());
     }
 
     #[test]
@@ -224,6 +231,8 @@ mod tests {
         assert!(error.message.contains('h') && !error.message.contains("c2VjcmV0"), "{error}");
         let error = config(r#"{"credsStore": "rcompose-none"}"#).find("h").err().expect("no helper");
         assert!(error.message.contains("docker-credential-rcompose-none") && error.kind == ErrorKind::Denied);
+        let (all, failures) = config(r#"{"auths": {"a": {"username": "u"}}, "credHelpers": {"b": "rcompose-none"}}"#).all();
+        assert_eq!((all.len(), failures.len()), (1, 1), "one broken helper does not cost the others");
     }
 
     #[test]

@@ -29,7 +29,10 @@ pub(crate) fn build(docker: &Docker, spec: &BuildSpec) -> BoxStream<'static, Res
 
 async fn run(docker: &Docker, spec: &BuildSpec, mut out: Out<ImageProgress>) -> Result<()> {
     let call = lower(spec)?;
-    let credentials = auth::headers(docker.config.as_ref()).await?;
+    let (credentials, failures) = auth::headers(docker.config.as_ref()).await?;
+    for failure in failures {
+        out.send(ImageProgress::Status(failure.message)).await;
+    }
     let call = call.header("x-registry-config", credentials);
     let (call, failure) = match &spec.context {
         BuildContext::Remote(_) => (call, Failure::default()),
