@@ -26,7 +26,7 @@ use ended::{Abort, Ends};
 use members::Members;
 
 /// Time after the last end in which a container may start again, as `restart` lets it.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(600);
 /// Time for the last lines after the last container ended.
 const DRAIN: Duration = Duration::from_secs(3);
 

@@ -117,7 +117,9 @@ impl Words<'_> {
 }
 
 fn spec_entry(error: &SpecError, caller: &Caller) -> Entry {
-    let mut entry = Entry::error(error.message.clone());
+    let named = error.path.is_empty() || error.message.contains(&error.path);
+    let title = if named { error.message.clone() } else { format!("{}: {}", error.path, error.message) };
+    let mut entry = Entry::error(title);
     entry.place = error.span.clone().map(|span| Place { span, label: error.label.clone() });
     entry.hint.clone_from(&error.hint);
     // A file of variables holds secrets: its lines are not shown.
@@ -130,9 +132,6 @@ fn spec_entry(error: &SpecError, caller: &Caller) -> Entry {
     for link in error.chain.iter().rev() {
         let at = format!("{}:{}:{}", caller.shown(link.span.path()), link.span.line, link.span.column);
         entry.notes.push(format!("{} at {at}", link.label));
-    }
-    if entry.place.is_none() && !error.path.is_empty() {
-        entry.notes.push(format!("at {}", error.path));
     }
     entry
 }
@@ -154,16 +153,12 @@ fn place(origins: &Origins, path: &str, label: &str) -> Option<Place> {
     origins.get(path).map(|span| Place { span: span.clone(), label: label.to_owned() })
 }
 
-/// Returns the causes below an error, outermost first, without those whose words the error has already.
-fn causes(error: &rcompose_engine_adapter::EngineError) -> Vec<String> {
-    let mut causes = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !error.message.contains(&text) && causes.last() != Some(&text) {
-            causes.push(text);
-        }
-        next = cause.source();
+/// Returns the deepest cause below an error: what lies between says where in the program, not what is wrong.
+fn cause(error: &rcompose_engine_adapter::EngineError) -> Option<String> {
+    let mut next = error.source()?;
+    while let Some(deeper) = next.source() {
+        next = deeper;
     }
-    causes
+    let text = next.to_string();
+    (!error.message.contains(&text)).then_some(text)
 }

@@ -73,7 +73,7 @@ fn failure(error: &clap::Error, color: bool) -> Failure {
     }
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg)
-        && let Some(name) = ["--file", "--project-name", "--parallel"].into_iter().find(|it| flag.starts_with(it))
+        && let Some(name) = ["--file", "--project-name", "--parallel", "-f", "-p"].into_iter().find(|it| flag.starts_with(it))
     {
         return Failure::usage(format!("`{name}` stands before the verb"), format!("write `rcompose {name} … VERB`"));
     }

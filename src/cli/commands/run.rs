@@ -33,8 +33,11 @@ pub(crate) async fn run(session: &Session, args: RunArgs) -> Result<u8, Failure>
     let mut rounds = Rounds::new(session, &live, &loaded.origins, display);
     let world = session.world(&loaded, Some(&live))?;
     let up = as_up(&service, &args);
-    let (images, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &image_options(&up)).await?;
     let wanted = wanted(session, &loaded, &service, &args, options(session, &loaded.project, &up))?;
+    let (images, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &image_options(&up), |observed| {
+        planner::run(&loaded.project, observed, &world, &wanted).map(drop)
+    })
+    .await?;
     let mut container = ContainerName::from("");
     let plan = rounds
         .settle(args.yes, |keep| {

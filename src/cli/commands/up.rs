@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rcompose_engine_adapter::{Observed, PullPolicy};
-use rcompose_planner::{self as planner, Build, ImageOptions, Plan, Recreate, Up, Wait, World};
+use rcompose_planner::{self as planner, Build, ImageOptions, Plan, PlanError, Recreate, Up, Wait, World};
 use rcompose_spec::Loaded;
 use rcompose_spec::model::Project;
 
@@ -32,8 +32,11 @@ pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> 
     };
 
     let images = image_options(&args);
-    let (image_plan, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &images).await?;
     let options = options(session, &loaded.project, &args);
+    let (image_plan, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &images, |observed| {
+        planner::up(&loaded.project, observed, &world, &options).map(drop)
+    })
+    .await?;
     let plan = rounds
         .settle(args.yes, |keep| {
             planner::up(&loaded.project, &observed, &world, &Up { keep: keep.clone(), ..options.clone() })
@@ -59,14 +62,28 @@ pub(crate) async fn plan(session: &Session, args: PlanArgs) -> Result<u8, Failur
     let world = session.world(&loaded, Some(&live))?;
     let observed = live.observe(&planner::scope(&loaded.project, &world)).await?;
     let failed = |error| Failure::plan(error, &loaded.origins);
-    let images = planner::images(&loaded.project, &observed, &world, &image_options(&args.up)).map_err(failed)?;
-    let plan = planner::up(&loaded.project, &observed, &world, &options(session, &loaded.project, &args.up)).map_err(failed)?;
+    let images = planner::images(&loaded.project, &observed, &world, &image_options(&args.up));
+    let plan = planner::up(&loaded.project, &observed, &world, &options(session, &loaded.project, &args.up));
+    let (images, plan) = both(images, plan).map_err(failed)?;
     let json = args.json || args.format == Some(PlanFormat::Json) || session.globals.progress == Some(Progress::Json);
     print_plans(session, &loaded.origins, &[(IMAGES, &images), ("up", &plan)], json)?;
     Ok(if images.is_empty() && plan.is_empty() { 0 } else { 2 })
 }
 
-/// Does the round that brings images, and returns what is there after it.
+/// Joins what stands against two rounds.
+fn both<A, B>(one: Result<A, PlanError>, other: Result<B, PlanError>) -> Result<(A, B), PlanError> {
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok((one, other)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(mut error), Err(other)) => {
+            let more: Vec<_> = other.problems.into_iter().filter(|problem| !error.problems.contains(problem)).collect();
+            error.problems.extend(more);
+            Err(error)
+        }
+    }
+}
+
+/// Does the round that brings images, once it is known that nothing stands against the `next`; returns what is there then.
 pub(crate) async fn bring_images(
     session: &Session,
     live: &Live,
@@ -74,10 +91,13 @@ pub(crate) async fn bring_images(
     loaded: &Loaded,
     world: &World,
     options: &ImageOptions,
+    next: impl FnOnce(&Observed) -> Result<(), PlanError>,
 ) -> Result<(Plan, Observed), Failure> {
     let scope = planner::scope(&loaded.project, world);
     let observed = live.observe(&scope).await?;
-    let plan = planner::images(&loaded.project, &observed, world, options).map_err(|error| Failure::plan(error, &loaded.origins))?;
+    let plan = planner::images(&loaded.project, &observed, world, options);
+    // What stands against the next round is said before anything is pulled.
+    let (plan, ()) = both(plan, next(&observed)).map_err(|error| Failure::plan(error, &loaded.origins))?;
     if session.globals.dry_run || plan.is_empty() {
         if !session.globals.dry_run {
             rounds.show_notices(&plan);

@@ -14,7 +14,7 @@ const STYLE: &str = "\
   .name { font-size: 14px; font-weight: 600; } .detail { font-size: 11px; fill: var(--soft); }\n\
   .edge { fill: none; stroke-width: 1.5; } .optional { stroke-dasharray: 5 4; }\n\
   .started { stroke: var(--line); } .healthy { stroke: var(--healthy); } .completed { stroke: var(--done); }\n\
-  .label { font-size: 10px; fill: var(--soft); paint-order: stroke; stroke: var(--paper); stroke-width: 4px; }\n\
+  .label { font-size: 10px; fill: var(--soft); paint-order: stroke; stroke: var(--paper); stroke-width: 6px; }\n\
   .head-started { fill: var(--line); } .head-healthy { fill: var(--healthy); } .head-completed { fill: var(--done); }\n";
 
 /// Draws the graph.
@@ -42,7 +42,7 @@ pub(crate) fn svg(picture: &Picture) -> String {
             "<path class=\"edge {condition}{optional}\" marker-end=\"url(#{condition})\" d=\"{}\"/>\n",
             curve(&points)
         ));
-        let (x, y) = middle(&points);
+        let (x, y) = middle(&points, index);
         text.push_str(&format!("<text class=\"label\" x=\"{x:.1}\" y=\"{y:.1}\">{}</text>\n", escape(&edge.label())));
     }
     for (node, place) in picture.nodes.iter().zip(&layout.boxes) {
@@ -99,10 +99,15 @@ fn curve(points: &[(f64, f64)]) -> String {
     path
 }
 
-/// The middle of the first stretch, where labels of neighbouring edges keep apart.
-fn middle(points: &[(f64, f64)]) -> (f64, f64) {
+/// A place on the first stretch, where edges keep apart; in turn a bit higher and lower, so that labels do.
+fn middle(points: &[(f64, f64)], index: usize) -> (f64, f64) {
+    let share = if index.is_multiple_of(2) { 0.42 } else { 0.66 };
     match points {
-        [(x, y), (to_x, to_y), ..] => (f64::midpoint(*x, *to_x), f64::midpoint(*y, *to_y) + 3.0),
+        [(x, y), (to_x, to_y), ..] => {
+            // The curve is that of a smooth step: across it goes slower than down at its ends.
+            let across = share * share * (3.0 - 2.0 * share);
+            (x + (to_x - x) * across, y + (to_y - y) * share + 3.0)
+        }
         _ => (0.0, 0.0),
     }
 }

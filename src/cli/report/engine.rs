@@ -2,7 +2,7 @@
 
 use rcompose_engine_adapter::{EngineError, ErrorKind};
 
-use super::{Entry, causes};
+use super::{Entry, cause};
 use crate::holder::{Holder, Holders};
 
 /// Puts an engine's error into words; `subject` is what it happened to.
@@ -12,15 +12,17 @@ pub(crate) fn entry(error: &EngineError, subject: Option<&str>) -> Entry {
         _ => error.message.clone(),
     };
     let mut entry = Entry::error(title);
-    entry.notes.extend(causes(error));
-    if let Some(hint) = hint(&error.kind) {
+    entry.notes.extend(cause(error));
+    // Some messages say already what to do.
+    if let Some(hint) = hint(&error.kind).filter(|_| !["DOCKER_HOST", "group `docker`"].iter().any(|told| error.message.contains(told))) {
         entry = entry.hint(hint);
     }
     entry
 }
 
 /// Adds who has a port, and one that is free.
-pub(crate) fn add_holder(mut entry: Entry, port: u16, holders: &Holders) -> Entry {
+pub(crate) fn add_holder(mut entry: Entry, subject: &str, port: u16, holders: &Holders) -> Entry {
+    let answer = std::mem::replace(&mut entry.title, format!("{subject} cannot start: port {port} is taken"));
     let taken = holders.0.get(&port).cloned().unwrap_or_default();
     match taken.by {
         Some(Holder::Container { name, project: Some(project) }) => {
@@ -30,6 +32,7 @@ pub(crate) fn add_holder(mut entry: Entry, port: u16, holders: &Holders) -> Entr
         Some(Holder::Process { pid, name }) => entry.notes.push(format!("port {port} is held by process {pid} ({name}) of this machine")),
         None => entry.notes.push(format!("who holds port {port} is not to be seen from here")),
     }
+    entry.notes.push(format!("the engine said: {answer}"));
     entry.hint = Some(match taken.free {
         Some(free) => format!("end what holds port {port}, or publish another one: {free} is free"),
         None => format!("end what holds port {port}, or publish another one"),

@@ -17,10 +17,15 @@ pub(crate) fn entries(failure: &RunFailure) -> Vec<Entry> {
             let named = format!("{} {}", subject.kind.to_lowercase(), subject.name);
             let mut entry = engine::entry(error, (!error.message.contains(&subject.name)).then_some(named.as_str()));
             entry.place = service_of(&step.action).and_then(|service| place(&failure.origins, &path_of(&step.action, service), ""));
+            if let Action::PullImage(spec) = &step.action {
+                entry.place = image_place(failure, spec.image.as_str());
+                let hint = "check the image's name and tag, and that its registry can be reached; a private one needs `docker login`";
+                entry.hint.get_or_insert_with(|| hint.to_owned());
+            }
             match error.kind {
                 ErrorKind::PortTaken { port } => {
                     entry.place = port_place(failure, step, port).or(entry.place);
-                    engine::add_holder(entry, port, &failure.holders)
+                    engine::add_holder(entry, &named, port, &failure.holders)
                 }
                 ErrorKind::NotFound
                 | ErrorKind::Conflict
@@ -39,7 +44,7 @@ pub(crate) fn entries(failure: &RunFailure) -> Vec<Entry> {
 pub(crate) fn summary(failure: &RunFailure, paint: Paint) -> String {
     let outcome = &failure.outcome;
     let dropped = outcome.skipped.iter().filter(|(_, cause)| *cause == SkipCause::Dropped).count();
-    let mut parts = vec![format!("{} done", outcome.done.len())];
+    let mut parts = vec![format!("{} of {} steps done", outcome.done.len(), failure.plan.steps.len())];
     if !outcome.failed.is_empty() {
         parts.push(format!("{} failed", outcome.failed.len()));
     }
@@ -50,16 +55,8 @@ pub(crate) fn summary(failure: &RunFailure, paint: Paint) -> String {
         parts.push(format!("{dropped} interrupted"));
     }
     let head = if outcome.cancelled { "stopped on request" } else { "not everything was done" };
-    let text = format!(
-        "{head}: of {} steps {}; what is done stays, running it again goes on from there",
-        total(failure),
-        parts.join(", ")
-    );
+    let text = format!("{head}: {}; what is done stays, running it again goes on from there", parts.join(", "));
     format!("{}\n", paint.paint(Tone::Dim, &text))
-}
-
-fn total(failure: &RunFailure) -> usize {
-    failure.plan.steps.len()
 }
 
 /// The service whose lines in the file a step comes from, where the action knows it.
@@ -74,6 +71,13 @@ fn service_of(action: &Action) -> Option<&str> {
 fn path_of(action: &Action, service: &str) -> String {
     let part = if matches!(action, Action::BuildImage(_)) { ".build" } else { "" };
     format!("services.{service}{part}")
+}
+
+/// The line that names an image, where it stands there as it is.
+fn image_place(failure: &RunFailure, image: &str) -> Option<super::Place> {
+    let written = |span: &rcompose_spec::Span| span.source.text.get(span.start..span.end).is_some_and(|text| text.contains(image));
+    let found = failure.origins.below("services").into_iter().find(|(path, span)| path.ends_with(".image") && written(span));
+    found.map(|(_, span)| super::Place { span, label: String::new() })
 }
 
 /// The line that publishes the port, in the service whose container could not start.
