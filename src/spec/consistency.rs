@@ -88,7 +88,8 @@ impl Checker<'_> {
         let Some(deploy) = &service.deploy else { return };
         let limits = deploy.resources.limits.as_ref();
         let reservations = deploy.resources.reservations.as_ref();
-        let differ = |old: f64, new: Option<f64>| old != 0.0 && new.is_some_and(|new| new != 0.0 && (new - old).abs() > 1e-6);
+        // As in docker compose, a block that leaves the value out says something else too.
+        let differ = |old: f64, new: Option<f64>| old != 0.0 && new.is_some_and(|new| (new - old).abs() > 1e-6);
         #[expect(clippy::cast_precision_loss, reason = "only compared for difference")]
         let pairs = [
             ("cpus", "limits.cpus", f64::from(service.cpus.0), limits.map(|r| f64::from(r.cpus.0))),
@@ -106,10 +107,6 @@ impl Checker<'_> {
                 self.distinct(&service.name, old, &format!("resources.{new}"));
             }
         }
-        // As in docker compose, a limit without `pids` counts as another value here.
-        if service.pids_limit != 0 && limits.is_some_and(|limits| limits.pids == 0) {
-            self.distinct(&service.name, "pids_limit", "resources.limits.pids");
-        }
         if let (Some(scale), Some(replicas)) = (service.scale, deploy.replicas)
             && scale != replicas
         {
@@ -123,7 +120,7 @@ impl Checker<'_> {
         let mut error =
             SpecError::new(Code::Conflict, format!("can't set distinct values on '{old}' and 'deploy.{new}'")).hint("keep one of the two");
         if let Some(span) = self.origins.get(&other) {
-            error = error.note(span, "the other value");
+            error = error.note(span, "said differently here");
         }
         self.error(path, error);
     }

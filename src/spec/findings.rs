@@ -5,6 +5,11 @@ use std::path::Path;
 use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
 use crate::span::Span;
 
+/// Most mistakes reported; nobody reads more, and each is compared with those before.
+const MAX_ERRORS: usize = 500;
+/// Most warnings kept, for the same reason.
+const MAX_WARNINGS: usize = 500;
+
 /// Collects mistakes and warnings; knows by which includes and extensions loading came here.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -20,6 +25,10 @@ impl Findings {
         if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) {
             return;
         }
+        if self.errors.len() >= MAX_ERRORS {
+            self.overflow();
+            return;
+        }
         error.chain = self.chain.clone();
         let known = self
             .errors
@@ -27,6 +36,18 @@ impl Findings {
             .any(|known| known.span == error.span && known.message == error.message && known.path == error.path);
         if !known {
             self.errors.push(error);
+        }
+    }
+
+    /// Whether more mistakes would not be reported.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.len() > MAX_ERRORS
+    }
+
+    /// Says once that there is more.
+    fn overflow(&mut self) {
+        if self.errors.len() == MAX_ERRORS {
+            self.errors.push(SpecError::new(Code::Limit, format!("more than {MAX_ERRORS} mistakes were found")));
         }
     }
 
@@ -59,7 +80,7 @@ impl Findings {
     pub(crate) fn warn(&mut self, message: impl Into<String>, span: Option<&Span>) {
         let warning = Warning { message: message.into(), span: span.cloned() };
         let known = |known: &Warning| known.message == warning.message;
-        if !self.warnings.iter().any(known) {
+        if self.warnings.len() < MAX_WARNINGS && !self.warnings.iter().any(known) {
             self.warnings.push(warning);
         }
     }

@@ -1,43 +1,53 @@
 //! Compose sources in, one resolved [`Project`](model::Project) out.
 //!
 //! This room reads nothing by itself (all IO goes through [`Files`]), prints nothing, and knows neither engine nor clock.
+//! [`discover`] finds the files, [`load`] runs the stages over them, [`select`] narrows to the services named on a command line.
+//!
+//! The stages of one file: parse, reset, interpolate, include, extends, merge, unique, schema, canonical.
+//! Then those of the whole: defaults, paths, normalize, lower, decode, profiles, consistency, environment.
 
+// Stages; their order stands above.
 mod canonical;
 mod consistency;
 mod decode;
 mod defaults;
 mod discover;
-mod dotenv;
 mod environment;
-mod error;
 mod extends;
-mod findings;
-pub mod hash;
 mod include;
 mod interpolate;
 mod load;
 mod lower;
 mod merge;
-pub mod model;
 mod name;
 mod normalize;
-mod path;
 mod paths;
 mod profiles;
 mod project;
-pub mod render;
-mod report;
 mod reset;
 mod resolve;
 mod schema;
-mod sources;
-mod span;
-mod template;
-mod tree;
 mod unique;
+mod yaml;
+
+// Grammars of texts.
+mod dotenv;
+mod template;
 mod units;
 mod words;
-mod yaml;
+
+// What the stages work on, and what they find.
+mod error;
+mod findings;
+mod path;
+mod report;
+mod sources;
+mod span;
+mod tree;
+
+pub mod hash;
+pub mod model;
+pub mod render;
 
 pub use discover::{Discovered, Given, discover};
 pub use error::{Code, Note, SpecError, SpecErrors, Warning};

@@ -50,6 +50,10 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
                 let old = std::mem::take(map);
                 map.extend(old.into_iter().map(|(key, item)| (key.to_lowercase(), item)));
             }
+            // The JSON form leaves a refusal out; read again, it would mean that nothing was said.
+            if let ([.., "volumes", "[]", "bind"], Some(Tree::Bool(false))) = (path, refusal(node)) {
+                map.insert("create_host_path".to_owned(), Value::Bool(false));
+            }
             // The keys of these are the user's own, so `x-` has no meaning in them.
             let free = matches!(path, ["services" | "networks" | "volumes" | "secrets" | "configs" | "models"])
                 || matches!(path, ["services", _, "environment" | "labels" | "annotations" | "sysctls" | "depends_on" | "networks"]);
@@ -74,6 +78,10 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
     {
         *value = Value::Number(std::mem::take(text));
     }
+}
+
+fn refusal(bind: Option<&Node>) -> Option<&Tree> {
+    bind?.get("create_host_path").map(|node| &node.value)
 }
 
 /// Structures that the JSON form shows even when empty.

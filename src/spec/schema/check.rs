@@ -187,6 +187,9 @@ impl Checker<'_> {
     }
 
     fn unknown(&mut self, key: &str, span: &crate::span::Span, object: &'static Object, path: &[Step<'_>]) {
+        if self.findings.is_full() {
+            return;
+        }
         let names = object.keys.iter().map(|(name, _)| *name);
         let hint = match closest(key, names) {
             Some(name) => format!("did you mean `{name}`?"),

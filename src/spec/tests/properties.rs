@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{Loaded, Sources, SpecErrors, load};
+use rcompose_spec::{Given, Loaded, Sources, SpecErrors, discover, load};
 use support::Memory;
 
 fn load_texts(texts: &[&str], env: &[(&str, &str)]) -> Result<Loaded, SpecErrors> {
@@ -144,4 +144,43 @@ fn origins_name_the_line_of_each_value() {
     }
     assert_eq!(loaded.origins.below("services.web.ports").len(), 11);
     assert_eq!(place("volumes"), None);
+}
+
+#[test]
+fn without_a_compose_file_the_error_says_where_it_looked() {
+    let errors = discover(&Given::default(), Path::new("/p/q"), &BTreeMap::new(), &Memory::default()).unwrap_err();
+    let report = &errors.reports()[0];
+    assert_eq!(report.code, "no-compose-file");
+    let hint = report.hint.as_deref().unwrap_or_default();
+    assert!(hint.contains("compose.yaml, compose.yml, docker-compose.yml, docker-compose.yaml"), "{hint}");
+    assert!(hint.ends_with("in /p/q, /p, /"), "{hint}");
+}
+
+#[test]
+fn a_file_in_a_parent_folder_is_found_with_its_override() {
+    let mut files = Memory::default();
+    for (path, text) in [
+        ("/p/docker-compose.yml", "services: {web: {image: a}}"),
+        ("/p/compose.override.yaml", "services: {web: {image: b}}"),
+        ("/p/.env", "COMPOSE_PROFILES=x, y\nCOMPOSE_PROJECT_NAME=named\n"),
+    ] {
+        files.0.insert(PathBuf::from(path), text.as_bytes().to_vec());
+    }
+    let found = discover(&Given::default(), Path::new("/p/q"), &BTreeMap::new(), &files).unwrap();
+    assert_eq!(found.sources.working_dir, Path::new("/p"));
+    assert_eq!(found.sources.profiles, ["x", "y"]);
+    let loaded = load(&found.sources, &files).unwrap();
+    assert_eq!(loaded.project.name, "named");
+    assert_eq!(loaded.project.services["web"].image, "b");
+}
+
+#[test]
+fn a_megabyte_of_mistakes_ends_soon() {
+    let keys: String = (0..60_000).map(|index| format!("    key{index}: ${{V{index}}}\n")).collect();
+    let text = format!("services:\n  web:\n{keys}");
+    let begin = std::time::Instant::now();
+    let errors = load_texts(&[&text], &[]).unwrap_err();
+    assert_eq!(errors.0.len(), 501);
+    // Generous, since tests run unoptimised and beside others.
+    assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
 }
