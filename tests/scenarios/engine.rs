@@ -1,0 +1,49 @@
+//! The engine's own word on what is there, past everything that is tested.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// Returns the engine's socket.
+pub(crate) fn socket() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
+}
+
+/// Tells whether an engine answers; where one must, panics.
+#[expect(clippy::print_stderr, reason = "who runs the tests must know what was left out")]
+pub(crate) fn answers() -> bool {
+    let answers = UnixStream::connect(socket()).is_ok();
+    let required = std::env::var_os("RCOMPOSE_REQUIRE_ENGINE").is_some();
+    assert!(answers || !required, "no engine answers at {}", socket().display());
+    if !answers {
+        eprintln!("left out: no engine answers at {}", socket().display());
+    }
+    answers
+}
+
+/// Returns the answer to a GET; HTTP/1.0, so that it comes in one piece.
+pub(crate) fn get(path: &str) -> Value {
+    let mut stream = UnixStream::connect(socket()).unwrap();
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: engine\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or(Value::Null)
+}
+
+/// A project's objects of one kind (`containers`, `networks`, `volumes`).
+pub(crate) fn list(kind: &str, project: &str) -> Vec<Value> {
+    let filters = format!("%7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D");
+    let all = if kind == "containers" { "all=1&" } else { "" };
+    let answer = get(&format!("/v1.41/{kind}{}?{all}filters={filters}", if kind == "containers" { "/json" } else { "" }));
+    let list = if kind == "volumes" { answer["Volumes"].clone() } else { answer };
+    list.as_array().cloned().unwrap_or_default()
+}
+
+/// A container's inspection, by name.
+pub(crate) fn inspect(name: &str) -> Value {
+    get(&format!("/v1.41/containers/{name}/json"))
+}
