@@ -171,13 +171,21 @@ impl Lower<'_, '_> {
             return;
         };
         match crate::words::split(text) {
-            Ok(words) => {
-                let words = words.into_iter().map(|word| Node::str(&node.span, word));
+            Ok(split) => {
+                if let Some(dropped) = split.dropped {
+                    let message = format!(
+                        "{}.{key}: there is no shell, so `{}` is dropped, as docker compose does; write [\"sh\", \"-c\", \"…\"]",
+                        show(&self.path),
+                        dropped.trim_end()
+                    );
+                    self.findings.warn(message, Some(&node.span));
+                }
+                let words = split.words.into_iter().map(|word| Node::str(&node.span, word));
                 node.value = Value::List(words.collect());
             }
             Err(reason) => {
                 let node = node.clone();
-                self.error(&node, &[key], Code::InvalidValue, reason, "close the quote, or write the command as a list");
+                self.error(&node, &[key], Code::InvalidValue, reason, "quote it, or write the command as a list");
             }
         }
     }
