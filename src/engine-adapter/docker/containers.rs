@@ -6,6 +6,7 @@ use bollard::models::{ContainerInspectResponse, ContainerWaitResponse};
 use rcompose_engine_adapter::{ContainerName, EngineError, ErrorKind, Result, Stop};
 
 use crate::error::while_trying;
+use crate::network;
 use crate::transport::{Api, Call, path};
 
 /// Docker's own grace, where neither the call nor the container names one.
@@ -33,7 +34,18 @@ fn unless(kind: ErrorKind, text: &'static str) -> impl Fn(EngineError) -> Result
 
 pub(crate) async fn start(api: &Api, name: &ContainerName) -> Result<()> {
     // Patient: the engine answers once the process runs, and drivers of networks and volumes may take their time.
-    api.unit(Call::post(at(name, "/start")).patient()).await.map_err(trying("start", name))
+    let start = || api.unit(Call::post(at(name, "/start")).patient());
+    let started = match start().await {
+        Err(error) if network::is_ambiguous(&error) => {
+            let networks = inspect(api, name).await?.network_settings.and_then(|it| it.networks).unwrap_or_default();
+            for network in networks.into_keys() {
+                network::settle(api, &network.into()).await?;
+            }
+            start().await
+        }
+        result => result,
+    };
+    started.map_err(trying("start", name))
 }
 
 pub(crate) async fn stop(api: &Api, name: &ContainerName, stop: &Stop) -> Result<()> {

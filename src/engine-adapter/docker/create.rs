@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bollard::models::{ContainerCreateResponse, ImageInspect};
 use futures::{StreamExt, future, stream};
-use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Result};
+use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Result, labels};
 
 use crate::containers;
 use crate::docker::Docker;
@@ -26,11 +26,14 @@ async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
     let (ids, image, ()) = future::try_join3(ids(api, spec), image_id(api, spec), networks(api, spec)).await?;
     let known = Known { ids, image };
     let body = request::container(spec, &docker.info, api.version(), &known)?;
-    let mut call = Call::post("/containers/create").query("name", spec.name.as_str());
-    if let Some(platform) = &spec.platform {
-        call = call.query("platform", platform);
-    }
-    let made: ContainerCreateResponse = api.json(call.json(&body).patient()).await?;
+    let (call, again) = (call(spec), call(spec));
+    let made: ContainerCreateResponse = match api.json(call.json(&body).patient()).await {
+        Err(error) if error.kind == ErrorKind::Conflict && left_half_made(api, spec, &body).await => {
+            containers::remove(api, &spec.name, false).await?;
+            api.json(again.json(&body).patient()).await?
+        }
+        result => result?,
+    };
     if let Err(error) = finish(docker, spec).await {
         // By id: by now the name may be somebody else's.
         let half = ContainerName::new(made.id);
@@ -43,6 +46,26 @@ async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
         };
     }
     Ok(())
+}
+
+fn call(spec: &ContainerSpec) -> Call {
+    let call = Call::post("/containers/create").query("name", spec.name.as_str());
+    match &spec.platform {
+        Some(platform) => call.query("platform", platform),
+        None => call,
+    }
+}
+
+/// Tells whether the name is held by the same container, never started: a client that was killed had this call under way.
+async fn left_half_made(api: &Api, spec: &ContainerSpec, body: &impl serde::Serialize) -> bool {
+    let Ok(found) = containers::inspect(api, &spec.name).await else {
+        return false;
+    };
+    let created = found.state.and_then(|state| state.status).is_some_and(|status| status.to_string() == "created");
+    let theirs = found.config.and_then(|config| config.labels).unwrap_or_default();
+    let ours = serde_json::to_value(body).unwrap_or_default();
+    let same = |key: &str| theirs.get(key).is_some_and(|label| ours["Labels"][key].as_str() == Some(label));
+    created && [labels::PROJECT, labels::SERVICE, labels::CONFIG_HASH].into_iter().all(same)
 }
 
 /// What one create call cannot carry: further networks on older engines, and files.

@@ -8,6 +8,7 @@ use rcompose_engine_adapter::{
 };
 use serde::Serialize;
 
+use crate::containers;
 use crate::docker::Docker;
 use crate::error::while_trying;
 use crate::request::{endpoint, refuse_unless};
@@ -68,9 +69,51 @@ pub(crate) async fn create(docker: &Docker, spec: &NetworkSpec) -> Result<()> {
         labels: with_hash(labels, config_hash).ok_or_else(|| unhashed(&what))?,
     };
     match docker.api.unit(Call::post("/networks/create").json(&body)).await {
-        Err(error) if error.kind == ErrorKind::Conflict => own_already(&docker.api, spec, error).await,
-        result => result.map_err(|error| while_trying(&format!("cannot create {what}"), error)),
+        Err(error) if error.kind == ErrorKind::Conflict => own_already(&docker.api, spec, error).await?,
+        result => result.map_err(|error| while_trying(&format!("cannot create {what}"), error))?,
     }
+    // A client that was killed may have left a create call under way, and engines before 25 then make two.
+    settle(&docker.api, name).await
+}
+
+/// Leaves one network of a name, the oldest unless a newer one is in use; engines before 25 know no unique names.
+pub(crate) async fn settle(api: &Api, name: &NetworkName) -> Result<()> {
+    let mut twins = twins(api, name).await?;
+    twins.sort_by(|a, b| (&b.created, &b.id).cmp(&(&a.created, &a.id)));
+    let mut left = twins.len();
+    for twin in twins {
+        if left <= 1 {
+            break;
+        }
+        match api.unit(Call::delete(path("networks", &twin.id.unwrap_or_default(), ""))).await {
+            // In use: it is the other that goes.
+            Err(error) if error.kind == ErrorKind::Conflict || error.kind == ErrorKind::Denied => {}
+            Err(error) if !error.is_not_found() => return Err(error),
+            _ => left -= 1,
+        }
+    }
+    Ok(())
+}
+
+async fn twins(api: &Api, name: &NetworkName) -> Result<Vec<Twin>> {
+    let filters = BTreeMap::from([("name", [name.as_str()])]);
+    let listed: Vec<Twin> = api.json(Call::get("/networks").query_json("filters", &filters)).await?;
+    // The filter takes any name that contains it.
+    Ok(listed.into_iter().filter(|twin| twin.name.as_deref() == Some(name.as_str())).collect())
+}
+
+/// As much of a listed network as tells it from another of its name.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Twin {
+    name: Option<String>,
+    id: Option<String>,
+    created: Option<String>,
+}
+
+/// Tells whether a call failed since several networks have the name.
+pub(crate) fn is_ambiguous(error: &EngineError) -> bool {
+    error.message.contains(" is ambiguous")
 }
 
 fn ipam(driver: Option<&str>, pools: &[IpamPool], options: &BTreeMap<String, String>) -> Option<Ipam> {
@@ -104,12 +147,26 @@ async fn own_already(api: &Api, spec: &NetworkSpec, error: EngineError) -> Resul
 }
 
 pub(crate) async fn inspect(api: &Api, name: &NetworkName) -> Result<NetworkInspect> {
-    api.json(Call::get(path("networks", name.as_str(), ""))).await
+    match api.json(Call::get(path("networks", name.as_str(), ""))).await {
+        Err(error) if is_ambiguous(&error) => {
+            settle(api, name).await?;
+            api.json(Call::get(path("networks", name.as_str(), ""))).await
+        }
+        result => result,
+    }
 }
 
 pub(crate) async fn remove(api: &Api, name: &NetworkName) -> Result<()> {
     let trying = |error| while_trying(&format!("cannot remove network {name}"), error);
-    match api.unit(Call::delete(path("networks", name.as_str(), ""))).await {
+    let delete = || Call::delete(path("networks", name.as_str(), ""));
+    let removed = match api.unit(delete()).await {
+        Err(error) if is_ambiguous(&error) => {
+            settle(api, name).await?;
+            api.unit(delete()).await
+        }
+        result => result,
+    };
+    match removed {
         Err(error) if error.is_not_found() => Ok(()),
         Err(error) if error.kind == ErrorKind::Conflict => match attached(api, name).await {
             Ok(names) if !names.is_empty() => {
@@ -131,6 +188,9 @@ async fn attached(api: &Api, name: &NetworkName) -> Result<Vec<String>> {
 
 pub(crate) async fn connect(api: &Api, container: &ContainerName, attachment: &Attachment) -> Result<()> {
     let network = &attachment.network;
+    if let Some(mac) = &attachment.mac_address {
+        return attached_with(api, container, network, mac).await;
+    }
     let what = format!("cannot attach container {container} to network {network}");
     let body = NetworkConnectRequest {
         container: container.as_str().to_owned(),
@@ -142,6 +202,19 @@ pub(crate) async fn connect(api: &Api, container: &ContainerName, attachment: &A
         Err(error) if error.message.contains("already exists in network") || error.message.contains("already attached") => Ok(()),
         result => result.map_err(|error| while_trying(&what, error)),
     }
+}
+
+/// Refuses a MAC address for a container that is there: every engine up to API 1.51 takes it, and gives another. A container
+/// that is attached already is as asked for.
+async fn attached_with(api: &Api, container: &ContainerName, network: &NetworkName, mac: &str) -> Result<()> {
+    let what = format!("cannot attach container {container} to network {network}");
+    let found = containers::inspect(api, container).await.map_err(|error| while_trying(&what, error))?;
+    let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    if networks.contains_key(network.as_str()) {
+        return Ok(());
+    }
+    let message = format!("{what}: Docker gives the MAC address {mac} at create only; the container must be made anew");
+    Err(EngineError::new(ErrorKind::Unsupported, message))
 }
 
 pub(crate) async fn disconnect(api: &Api, container: &ContainerName, network: &NetworkName) -> Result<()> {
