@@ -134,7 +134,7 @@ impl Tree {
         indices.sort_by_key(|index| {
             let row = &self.rows[*index];
             // Of those that are done the latest.
-            (row.status, row.ended.map(|at| std::cmp::Reverse(at)))
+            (row.status, row.ended.map(std::cmp::Reverse))
         });
         indices.truncate(space);
         indices.sort_unstable();

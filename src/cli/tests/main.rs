@@ -3,6 +3,7 @@
 //! `cmd` holds one line of words for each run. `engine.json`, where it is there, is an engine that answers with these
 //! texts, by method and path; without it there is no engine. `RCOMPOSE_BLESS=1` writes the screens anew.
 
+#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself has failed")]
 
 mod engine;
