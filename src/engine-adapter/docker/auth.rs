@@ -17,9 +17,9 @@ const DOCKER_IO: &str = "https://index.docker.io/v1/";
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
 struct Config {
-    auths: BTreeMap<String, Entry>,
+    auths: Option<BTreeMap<String, Entry>>,
     creds_store: Option<String>,
-    cred_helpers: BTreeMap<String, String>,
+    cred_helpers: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize, Default, Clone)]
@@ -90,6 +90,7 @@ impl Config {
         let denied = |what: &str| EngineError::new(ErrorKind::Invalid, format!("{} cannot be {what}", path.display()));
         match std::fs::read(&path) {
             // The parser's error may quote the text, which may be a secret: only where it is goes on.
+            Ok(bytes) if bytes.trim_ascii().is_empty() => Ok(Self::default()),
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|error| denied(&format!("understood as JSON (line {}, column {})", error.line(), error.column()))),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
@@ -99,19 +100,30 @@ impl Config {
 
     fn find(&self, registry: &str) -> Result<Option<Credentials>> {
         let server = if registry == "docker.io" { DOCKER_IO } else { registry };
-        let named = self.cred_helpers.iter().find(|(key, _)| host(key) == host(server)).map(|(_, helper)| helper);
+        let named = self
+            .cred_helpers
+            .iter()
+            .flatten()
+            .find(|(key, _)| host(key) == host(server))
+            .map(|(_, helper)| helper);
         if let Some(helper) = named.or(self.creds_store.as_ref()).filter(|helper| !helper.is_empty())
-            && let Some(found) = ask(helper, server)?
+            && let Some(found) = ask(&program(helper)?, server)?
         {
             return Ok(Some(found));
         }
-        let entry = self.auths.iter().find(|(key, _)| host(key) == host(server));
+        let entry = self.auths.iter().flatten().find(|(key, _)| host(key) == host(server));
         entry.map_or(Ok(None), |(_, entry)| entry.credentials(server))
     }
 
     fn all(&self) -> (BTreeMap<String, Credentials>, Vec<EngineError>) {
         let (mut found, mut failures) = (BTreeMap::new(), Vec::new());
-        let servers: BTreeSet<&str> = self.auths.keys().chain(self.cred_helpers.keys()).map(|key| host(key)).collect();
+        let servers: BTreeSet<&str> = self
+            .auths
+            .iter()
+            .flat_map(BTreeMap::keys)
+            .chain(self.cred_helpers.iter().flat_map(BTreeMap::keys))
+            .map(|key| host(key))
+            .collect();
         for server in servers {
             let is_docker = server == host(DOCKER_IO);
             match self.find(if is_docker { "docker.io" } else { server }) {
@@ -157,14 +169,21 @@ fn host(key: &str) -> &str {
     }
 }
 
-/// Asks a helper, a program `docker-credential-NAME`. Source: docker-credential-helpers, protocol of `get`.
-fn ask(helper: &str, server: &str) -> Result<Option<Credentials>> {
-    let program = format!("docker-credential-{helper}");
-    let failed = |what: String| EngineError::new(ErrorKind::Denied, format!("the credential helper {program} {what}"));
+/// Names a helper's program, which is found on the search path only.
+fn program(helper: &str) -> Result<PathBuf> {
     if helper.contains(['/', '\\']) {
-        return Err(failed("is named with a path".to_owned()));
+        return Err(EngineError::new(
+            ErrorKind::Denied,
+            format!("the credential helper `{helper}` is named with a path in config.json"),
+        ));
     }
-    let mut command = Command::new(&program);
+    Ok(PathBuf::from(format!("docker-credential-{helper}")))
+}
+
+/// Asks a helper, a program `docker-credential-NAME`. Source: docker-credential-helpers, protocol of `get`.
+fn ask(program: &Path, server: &str) -> Result<Option<Credentials>> {
+    let failed = |what: String| EngineError::new(ErrorKind::Denied, format!("the credential helper {} {what}", program.display()));
+    let mut command = Command::new(program);
     command.arg("get").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command
         .spawn()
@@ -200,6 +219,9 @@ fn ask(helper: &str, server: &str) -> Result<Option<Credentials>> {
 mod tests {
     use super::*;
 
+    /// A process that starts while a program is being written holds it open, and the program cannot run: one at a time.
+    static STARTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
     fn config(text: &str) -> Config {
         serde_json::from_str(text).expect("a configuration")
     }
@@ -227,12 +249,42 @@ mod tests {
 
     #[test]
     fn broken_credentials_are_named_without_being_shown() {
+        let _alone = STARTING.lock();
         let error = config(r#"{"auths": {"h": {"auth": "c2VjcmV0"}}}"#).find("h").err().expect("no colon");
         assert!(error.message.contains('h') && !error.message.contains("c2VjcmV0"), "{error}");
         let error = config(r#"{"credsStore": "rcompose-none"}"#).find("h").err().expect("no helper");
         assert!(error.message.contains("docker-credential-rcompose-none") && error.kind == ErrorKind::Denied);
         let (all, failures) = config(r#"{"auths": {"a": {"username": "u"}}, "credHelpers": {"b": "rcompose-none"}}"#).all();
         assert_eq!((all.len(), failures.len()), (1, 1), "one broken helper does not cost the others");
+    }
+
+    #[test]
+    fn a_configuration_that_says_nothing_is_none() {
+        for text in ["{}", r#"{"auths": null, "credHelpers": null, "credsStore": ""}"#] {
+            assert!(config(text).find("docker.io").expect("readable").is_none(), "{text}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        assert!(Config::read(folder.path()).is_ok());
+        std::fs::write(folder.path().join("config.json"), "\n").expect("a file");
+        assert!(Config::read(folder.path()).is_ok());
+        std::fs::write(folder.path().join("config.json"), r#"{"auths": {"h": {"auth": 12345}}}"#).expect("a file");
+        let error = Config::read(folder.path()).err().expect("malformed");
+        assert!(error.message.contains("line 1") && !error.message.contains("12345"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_helper_is_asked_and_its_token_taken() {
+        use std::os::unix::fs::PermissionsExt;
+        let _alone = STARTING.lock();
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("docker-credential-x");
+        let text = "#!/bin/sh\nread server\n[ \"$1 $server\" = 'get h:1' ] || { echo credentials not found; exit 1; }\necho '{\"Username\":\"<token>\",\"Secret\":\"t\"}'\n";
+        std::fs::write(&program, text).expect("a file");
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+        let found = ask(&program, "h:1").expect("an answer").expect("found");
+        assert_eq!((found.identitytoken.as_deref(), found.password), (Some("t"), None));
+        assert!(ask(&program, "h:2").expect("an answer").is_none());
     }
 
     #[test]

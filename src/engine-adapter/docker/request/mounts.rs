@@ -58,12 +58,12 @@ fn bind(mount: &Mount, info: &EngineInfo, version: ApiVersion, what: &str) -> Re
         };
         return Err(unsupported(format!("{what}: Docker takes bind.selinux together with {why} in no form")));
     }
-    // API 1.43 is the first to make a missing source in this form.
-    if *create_host_path && !version.has(43) {
+    // API 1.42 is the first to make a missing source in this form.
+    if *create_host_path && !version.has(42) {
         let message = if has_colon {
-            format!("{what}: a path with a colon together with bind.create_host_path needs Docker Engine 24 (API 1.43)")
+            format!("{what}: a path with a colon together with bind.create_host_path needs Docker Engine 23 (API 1.42)")
         } else {
-            format!("{what}: bind.recursive together with bind.create_host_path needs Docker Engine 24 (API 1.43)")
+            format!("{what}: bind.recursive together with bind.create_host_path needs Docker Engine 23 (API 1.42)")
         };
         return Err(unsupported(message));
     }

@@ -140,7 +140,8 @@ fn a_taken_port_is_told_from_other_errors() {
         second.network = spec.network.clone();
         second.ports = spec.ports.clone();
         lab.docker.create_container(&second).await.expect("creatable");
-        assert_eq!(lab.docker.start_container(&second.name).await.expect_err("taken").kind, ErrorKind::PortTaken { port });
+        let error = lab.docker.start_container(&second.name).await.expect_err("taken");
+        assert_eq!(error.kind, ErrorKind::PortTaken { port }, "{error}");
     });
 }
 

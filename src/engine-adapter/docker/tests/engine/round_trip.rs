@@ -320,6 +320,12 @@ fn a_mac_address_is_given_to_the_first_network_on_every_engine() {
             let lines: Vec<_> = lab.docker.logs(&spec.name, &LogOptions::default()).try_collect().await.expect("readable");
             assert_eq!(lines.first().map(|line| &line.line[..]), Some(address.as_bytes()), "{name}");
         }
+        // The engine would take it without a word, and give another address.
+        let late = Attachment { mac_address: Some(address.into()), ..lab.attachment("two") };
+        let error = lab.docker.connect(&lab.name("endpoint"), &late).await.expect_err("too late");
+        assert!(error.kind == ErrorKind::Unsupported && error.message.contains(address), "{error}");
+        lab.docker.connect(&lab.name("endpoint"), &first).await.expect("attached already");
+
         let mut spec = lab.plain("second");
         let second = Attachment { mac_address: Some(address.into()), ..lab.attachment("two") };
         spec.network = NetworkMode::Networks { attachments: vec![lab.attachment("one"), second] };
