@@ -3,6 +3,8 @@
 //! `before.yaml` (else `compose.yaml`) says what was brought up earlier, `case.yaml` what happened since and which verb is
 //! planned, `plan.txt` what must come out. `BLESS=1` writes `plan.txt` anew: read what it wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "support"]
 mod tests {
     pub(crate) mod case;
