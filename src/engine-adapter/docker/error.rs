@@ -106,7 +106,7 @@ fn port_of(token: &str) -> Option<u16> {
     let after_host = match token.strip_prefix('[') {
         Some(rest) => rest.split_once("]:")?.1,
         // An IPv6 address without brackets, as in `:::80`: the port comes last.
-        None if token.contains("::") => token.rsplit_once(':')?.1,
+        None if token.split_once("::").is_some_and(|(before, _)| !before.contains('.')) => token.rsplit_once(':')?.1,
         None => token.split_once(':').map_or(token, |(_, port)| port),
     };
     let digits: &str = after_host.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -172,6 +172,7 @@ mod tests {
             "Error starting userland proxy: listen tcp6 [::]:8080: bind: address already in use",
             "failed to set up container networking: driver failed programming external connectivity on endpoint web (3f): failed to bind host port for 0.0.0.0:8080:172.18.0.2:80/tcp: address already in use",
             "failed to bind host port 0.0.0.0:8080/tcp: address already in use",
+            "failed to bind host port for 0.0.0.0:8080:[fd00::2]:80/tcp: address already in use",
             "driver failed programming external connectivity on endpoint web (3f): Bind for :::8080 failed: port is already allocated",
         ];
         for case in cases {
