@@ -16,7 +16,7 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("src/executor", "executor", &["planner", "engine-adapter"]),
     ("src/engine-adapter", "engine-adapter", &["health"]),
     ("src/engine-adapter/docker", "docker", &["engine-adapter", "context"]),
-    ("src/engine-adapter/memory", "memory", &["engine-adapter"]),
+    ("src/engine-adapter/memory", "memory", &["engine-adapter", "health"]),
     ("src/spec", "spec", &[]),
     ("src/health", "health", &[]),
     ("src/context", "context", &[]),
@@ -49,7 +49,7 @@ fn rooms_import_only_what_they_may() {
 #[test]
 fn the_planner_and_spec_know_neither_clock_nor_engine() {
     for room in ["src/planner", "src/spec", "src/health"] {
-        for file in sources(Path::new(room)) {
+        for file in sources(Path::new(room)).into_iter().filter(|file| !is_test(file)) {
             let text = fs::read_to_string(&file).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             for word in ["std::env::", "SystemTime", "Instant::now", "std::fs::", "println!", "tracing::"] {
