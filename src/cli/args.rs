@@ -30,7 +30,13 @@ pub(crate) use values::grace;
 
 /// Runs anybody's compose.yaml, with a plan you can read before it happens
 #[derive(Debug, Parser)]
-#[command(name = "rcompose", bin_name = "rcompose", disable_version_flag = true, args_override_self = true, max_term_width = 100)]
+#[command(
+    name = "rcompose",
+    bin_name = "rcompose",
+    disable_version_flag = true,
+    args_override_self = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     /// Flags of every verb.
     #[command(flatten)]

@@ -59,8 +59,10 @@ fn start(words: &[OsString], caller: &Caller) -> u8 {
         },
         Ok(Parsed::Run(cli)) => {
             let paint = style::paint(caller, &cli.globals, caller.stderr_tty);
+            let as_json = cli.globals.progress == Some(args::Progress::Json);
             match run(*cli, caller) {
                 Ok(status) => status,
+                Err(failure) if as_json => told_as_json(&failure, caller),
                 Err(failure) => told(&failure, caller, paint),
             }
         }
@@ -92,6 +94,16 @@ fn run(cli: Cli, caller: &Caller) -> Result<u8, Failure> {
 fn told(failure: &Failure, caller: &Caller, paint: style::Paint) -> u8 {
     let report = report::explain(failure, caller, paint);
     output::err(&report.text);
+    report.status
+}
+
+/// Says what went wrong as one more object of the stream that `--progress json` is.
+fn told_as_json(failure: &Failure, caller: &Caller) -> u8 {
+    let report = report::explain(failure, caller, style::Paint::default());
+    if !report.text.is_empty() {
+        let object = serde_json::json!({ "form": 1, "event": "error", "status": report.status, "text": report.text.trim_end() });
+        output::err(&format!("{object}\n"));
+    }
     report.status
 }
 

@@ -118,7 +118,11 @@ impl Words<'_> {
 
 fn spec_entry(error: &SpecError, caller: &Caller) -> Entry {
     let named = error.path.is_empty() || error.message.contains(&error.path);
-    let title = if named { error.message.clone() } else { format!("{}: {}", error.path, error.message) };
+    let title = if named {
+        error.message.clone()
+    } else {
+        format!("{}: {}", error.path, error.message)
+    };
     let mut entry = Entry::error(title);
     entry.place = error.span.clone().map(|span| Place { span, label: error.label.clone() });
     entry.hint.clone_from(&error.hint);

@@ -172,7 +172,8 @@ impl<'a> Rounds<'a> {
             format!("Volume {volume} differs from the file. To change it, it is removed and made anew: its content is lost. Do it?");
         let yes = ask::confirm(self.session, &mut self.interrupts, &question).await?;
         if !yes && !self.session.can_ask() {
-            self.display.say(&format!("nobody can be asked here whether volume {volume} may lose its content (-y accepts that)"));
+            self.display
+                .say(&format!("nobody can be asked here whether volume {volume} may lose its content (-y accepts that)"));
         }
         Ok(yes)
     }

@@ -108,11 +108,15 @@ mod tests {
 
     #[test]
     fn switches_take_values_and_repeat() {
-        let Some(Verb::Up(up)) = cli("up -d -d --build=false --wait=true -V").verb else { panic!() };
+        let Some(Verb::Up(up)) = cli("up -d -d --build=false --wait=true -V").verb else {
+            panic!()
+        };
         assert!(up.detach && !up.build && up.wait && up.renew_anon_volumes);
         let Some(Verb::Ps(ps)) = cli("ps").verb else { panic!() };
         assert!(ps.orphans && !ps.all);
-        let Some(Verb::Ps(ps)) = cli("ps --orphans=false -aq").verb else { panic!() };
+        let Some(Verb::Ps(ps)) = cli("ps --orphans=false -aq").verb else {
+            panic!()
+        };
         assert!(!ps.orphans && ps.all && ps.quiet);
     }
 
@@ -122,9 +126,13 @@ mod tests {
         assert_eq!((cli_.globals.file.len(), cli_.globals.project_name.as_deref()), (2, Some("shop")));
         let Some(Verb::Logs(logs)) = cli_.verb else { panic!() };
         assert!(logs.follow && logs.timestamps && logs.tail == "5" && logs.services == ["web"]);
-        let Some(Verb::Down(down)) = cli("down -v -t -1").verb else { panic!() };
+        let Some(Verb::Down(down)) = cli("down -v -t -1").verb else {
+            panic!()
+        };
         assert!(down.volumes && down.timeout == Some(-1));
-        let Some(Verb::Run(run)) = cli("run -v a:/b -p 80:80 -e A=1 -e B -T --no-TTY web").verb else { panic!() };
+        let Some(Verb::Run(run)) = cli("run -v a:/b -p 80:80 -e A=1 -e B -T --no-TTY web").verb else {
+            panic!()
+        };
         assert_eq!((run.volume, run.publish), (vec!["a:/b".to_owned()], vec!["80:80".to_owned()]));
         assert_eq!(run.env, [("A".into(), Some("1".into())), ("B".into(), None)]);
         assert!(cli("-v").globals.version);
@@ -132,10 +140,14 @@ mod tests {
 
     #[test]
     fn what_follows_the_service_belongs_to_the_command() {
-        let Some(Verb::Exec(exec)) = cli("exec -it -T --index 2 web ls -la --help -- -T --dry-run").verb else { panic!() };
+        let Some(Verb::Exec(exec)) = cli("exec -it -T --index 2 web ls -la --help -- -T --dry-run").verb else {
+            panic!()
+        };
         assert_eq!(exec.words, ["web", "ls", "-la", "--help", "--", "-T", "--dry-run"]);
         assert!(exec.no_tty && exec.index == 2);
-        let Some(Verb::Run(run)) = cli("run --rm web sh -c true --rm=x").verb else { panic!() };
+        let Some(Verb::Run(run)) = cli("run --rm web sh -c true --rm=x").verb else {
+            panic!()
+        };
         assert!(run.rm && run.words == ["web", "sh", "-c", "true", "--rm=x"]);
         assert!(refused("exec --bogus web ls").contains("--bogus"));
     }
@@ -146,9 +158,13 @@ mod tests {
             let cli = cli(line);
             assert!(cli.globals.dry_run && cli.globals.progress == Some(Progress::Json), "{line}");
         }
-        let Some(Verb::Create(create)) = cli("create --y --scale web=2 --scale db=1").verb else { panic!() };
+        let Some(Verb::Create(create)) = cli("create --y --scale web=2 --scale db=1").verb else {
+            panic!()
+        };
         assert!(create.yes && create.scale == [("web".to_owned(), 2), ("db".to_owned(), 1)]);
-        let Some(Verb::Build(_)) = cli("--parallel 4 build --parallel --progress plain").verb else { panic!() };
+        let Some(Verb::Build(_)) = cli("--parallel 4 build --parallel --progress plain").verb else {
+            panic!()
+        };
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failur
     containers.iter().for_each(|container| printer.register(container.name.as_str()));
 
     let mut follower = Follower::new(&live, options.until);
+    // Before the first look: what comes between the two is not lost.
+    let began = jiff::Timestamp::now().as_nanosecond();
     let streams = containers
         .iter()
         .map(|it| (it.name.clone(), live.engines.streams.logs(&it.name, &options)))
@@ -43,7 +45,7 @@ pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failur
     .await?;
     if args.follow {
         let running: Vec<ContainerName> = containers.iter().filter(|it| it.state.is_up()).map(|it| it.name.clone()).collect();
-        follow(session, &live, args, &scope, follower, printer, running).await?;
+        follow(session, &live, args, &scope, From::At(began), (follower, printer, running)).await?;
     }
     Ok(0)
 }
@@ -67,13 +69,11 @@ async fn follow(
     live: &Live,
     args: &LogsArgs,
     scope: &Scope,
-    mut follower: Follower,
-    mut printer: Printer,
-    mut running: Vec<ContainerName>,
+    from: From,
+    (mut follower, mut printer, mut running): (Follower, Printer, Vec<ContainerName>),
 ) -> Result<(), Failure> {
-    let now = jiff::Timestamp::now().as_nanosecond();
     let mut events = live.engines.engine.events(scope);
-    running.iter().for_each(|name| follower.add(name, From::At(now)));
+    running.iter().for_each(|name| follower.add(name, from));
     let service_is_wanted = |labels: &std::collections::BTreeMap<String, String>| {
         let service = labels.get(rcompose_engine_adapter::labels::SERVICE);
         let oneoff = labels

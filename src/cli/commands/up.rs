@@ -18,6 +18,7 @@ use crate::session::{Live, Session, Want};
 pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> {
     check(session, &args)?;
     let loaded = session.load(&Want::services(&args.services, !args.no_deps))?;
+    known(&loaded.project, &args)?;
     let live = session.engine().await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
     let display = session.display(args.quiet_pull, args.quiet_build)?;
@@ -157,6 +158,22 @@ fn check(session: &Session, args: &UpArgs) -> Result<(), Failure> {
         session.say("COMPOSE_MENU: the menu is not in this version");
     }
     Ok(())
+}
+
+/// Refuses services named by flags that no file knows.
+fn known(project: &Project, args: &UpArgs) -> Result<(), Failure> {
+    let named = args.attach.iter().chain(&args.no_attach).chain(&args.exit_code_from).chain(args.scale.iter().map(|(name, _)| name));
+    for service in named {
+        if !project.services.contains_key(service) && !project.disabled.contains_key(service) {
+            return Err(Failure::refused_with(format!("no such service: {service}"), "`rcompose config --services` lists them"));
+        }
+    }
+    match &args.exit_code_from {
+        Some(service) if !project.services.contains_key(service) => {
+            Err(Failure::usage(format!("service {service} is not part of this `up`"), "name it, or leave --exit-code-from out"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn stays_attached(args: &UpArgs) -> bool {

@@ -76,7 +76,11 @@ fn path_of(action: &Action, service: &str) -> String {
 /// The line that names an image, where it stands there as it is.
 fn image_place(failure: &RunFailure, image: &str) -> Option<super::Place> {
     let written = |span: &rcompose_spec::Span| span.source.text.get(span.start..span.end).is_some_and(|text| text.contains(image));
-    let found = failure.origins.below("services").into_iter().find(|(path, span)| path.ends_with(".image") && written(span));
+    let found = failure
+        .origins
+        .below("services")
+        .into_iter()
+        .find(|(path, span)| path.ends_with(".image") && written(span));
     found.map(|(_, span)| super::Place { span, label: String::new() })
 }
 
