@@ -15,7 +15,7 @@ use crate::terminal::{RawMode, Resizes, size};
 pub(crate) struct Controls<R, K> {
     /// Tells the engine the terminal's size.
     pub(crate) resize: R,
-    /// Hands a request to end on to the process; without a terminal it does not come as a byte.
+    /// Hands a signal on to the process; without a terminal it does not come as a byte.
     pub(crate) interrupt: K,
 }
 
@@ -30,7 +30,7 @@ pub(crate) async fn carry<R, RF, K, KF>(
 where
     R: Fn(TerminalSize) -> RF,
     RF: Future<Output = Result<(), EngineError>>,
-    K: Fn() -> KF,
+    K: Fn(&'static str) -> KF,
     KF: Future<Output = Result<(), EngineError>>,
 {
     let Streams { mut input, output: mut pieces } = streams;
@@ -72,7 +72,7 @@ where
                     drop(raw);
                     exit_now();
                 }
-                (controls.interrupt)().await?;
+                (controls.interrupt)(interrupts.signal()).await?;
             }
         }
     };

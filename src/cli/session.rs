@@ -120,7 +120,7 @@ impl Session {
         match self.progress() {
             Ok(Progress::Quiet) => {}
             Ok(Progress::Json) => output::err(&format!("{}\n", serde_json::json!({ "form": 1, "event": "message", "text": sentence }))),
-            _ => output::err(&format!("{sentence}\n")),
+            Ok(Progress::Auto | Progress::Tty | Progress::Plain) | Err(_) => output::err(&format!("{sentence}\n")),
         }
     }
 }

@@ -9,8 +9,9 @@ use crate::report::INTERRUPTED;
 /// Counts requests to end: Ctrl-C, and SIGTERM and SIGHUP where there are signals.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
-    requests: UnboundedReceiver<()>,
+    requests: UnboundedReceiver<&'static str>,
     count: u32,
+    signal: &'static str,
 }
 
 impl Interrupts {
@@ -19,22 +20,28 @@ impl Interrupts {
         let (sender, requests) = unbounded_channel();
         tokio::spawn(async move {
             let mut source = Source::new();
-            while source.next().await {
-                if sender.send(()).is_err() {
+            while let Some(signal) = source.next().await {
+                if sender.send(signal).is_err() {
                     break;
                 }
             }
         });
-        Self { requests, count: 0 }
+        Self { requests, count: 0, signal: "SIGINT" }
     }
 
     /// Waits for the next request and returns how many there were; for ever where no more can come. Safe to drop.
     pub(crate) async fn next(&mut self) -> u32 {
-        if self.requests.recv().await.is_none() {
-            std::future::pending::<()>().await;
+        match self.requests.recv().await {
+            Some(signal) => self.signal = signal,
+            None => std::future::pending::<()>().await,
         }
         self.count += 1;
         self.count
+    }
+
+    /// Returns the signal of the last request.
+    pub(crate) fn signal(&self) -> &'static str {
+        self.signal
     }
 }
 
@@ -46,22 +53,30 @@ pub(crate) fn exit_now() -> ! {
 }
 
 #[cfg(unix)]
-struct Source(Vec<tokio::signal::unix::Signal>);
+struct Source(Vec<(&'static str, tokio::signal::unix::Signal)>);
 
 #[cfg(unix)]
 impl Source {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+        let kinds = [
+            ("SIGINT", SignalKind::interrupt()),
+            ("SIGTERM", SignalKind::terminate()),
+            ("SIGHUP", SignalKind::hangup()),
+        ];
+        Self(kinds.into_iter().filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect())
     }
 
-    async fn next(&mut self) -> bool {
-        let waits: Vec<_> = self.0.iter_mut().map(|signal| Box::pin(signal.recv())).collect();
+    async fn next(&mut self) -> Option<&'static str> {
+        let waits: Vec<_> = self
+            .0
+            .iter_mut()
+            .map(|(name, signal)| Box::pin(async { signal.recv().await.map(|()| *name) }))
+            .collect();
         if waits.is_empty() {
-            return false;
+            return None;
         }
-        futures::future::select_all(waits).await.0.is_some()
+        futures::future::select_all(waits).await.0
     }
 }
 
@@ -74,7 +89,7 @@ impl Source {
         Self
     }
 
-    async fn next(&mut self) -> bool {
-        tokio::signal::ctrl_c().await.is_ok()
+    async fn next(&mut self) -> Option<&'static str> {
+        tokio::signal::ctrl_c().await.ok().map(|()| "SIGINT")
     }
 }

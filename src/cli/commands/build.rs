@@ -14,6 +14,12 @@ use crate::session::{Live, Session, Want};
 /// Runs `build`.
 pub(crate) async fn run(session: &Session, args: &BuildArgs) -> Result<u8, Failure> {
     check(args)?;
+    for (given, flag) in [(args.compress, "--compress"), (args.no_rm || !args.force_rm, "--no-rm")] {
+        if given {
+            // As with docker compose, which takes them for the sake of old scripts.
+            session.say(&format!("{flag} has no effect"));
+        }
+    }
     let loaded = session.load(&Want::services(&args.services, args.with_dependencies))?;
     let live = session.engine().await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
@@ -51,8 +57,6 @@ fn check(args: &BuildArgs) -> Result<(), Failure> {
         (args.builder.as_deref().is_some_and(|name| name != "default"), "`--builder`"),
         (args.check, "`--check`"),
         (args.print, "`--print`"),
-        (args.compress, "`--compress`"),
-        (args.no_rm || !args.force_rm, "`--no-rm`"),
     ];
     match refused.into_iter().find(|(given, _)| *given) {
         Some((_, flag)) => Err(Failure::NotInThisVersion(format!("{flag} of build (images are built by the engine's own builder)"))),

@@ -48,7 +48,7 @@ pub(crate) async fn run(session: &Session, args: ExecArgs) -> Result<u8, Failure
     let controls = Controls {
         resize: |size| streams.resize_exec(&started.id, size),
         // The engine has no way to signal a process started by exec: leaving it is all there is.
-        interrupt: || async { Err(rcompose_engine_adapter::EngineError::new(rcompose_engine_adapter::ErrorKind::Other, INTERRUPT)) },
+        interrupt: |_| async { Err(rcompose_engine_adapter::EngineError::new(rcompose_engine_adapter::ErrorKind::Other, INTERRUPT)) },
     };
     match carry(joined, exec.stdin, tty, controls, &mut interrupts).await {
         Err(Failure::Engine(error)) if error.message == INTERRUPT => return Err(Failure::Interrupted),

@@ -75,7 +75,7 @@ async fn foreground(live: &Live, container: &ContainerName, wanted: &Run, interr
     engine.start_container(container).await?;
     let controls = Controls {
         resize: |size| streams.resize(container, size),
-        interrupt: || engine.kill_container(container, "SIGINT"),
+        interrupt: |signal| engine.kill_container(container, signal),
     };
     carry(joined, wanted.interactive, wanted.exec.tty, controls, interrupts).await?;
     let status = engine.wait_container(container).await?;

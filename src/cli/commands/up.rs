@@ -162,16 +162,22 @@ fn check(session: &Session, args: &UpArgs) -> Result<(), Failure> {
 
 /// Refuses services named by flags that no file knows.
 fn known(project: &Project, args: &UpArgs) -> Result<(), Failure> {
-    let named = args.attach.iter().chain(&args.no_attach).chain(&args.exit_code_from).chain(args.scale.iter().map(|(name, _)| name));
+    let named = args
+        .attach
+        .iter()
+        .chain(&args.no_attach)
+        .chain(&args.exit_code_from)
+        .chain(args.scale.iter().map(|(name, _)| name));
     for service in named {
         if !project.services.contains_key(service) && !project.disabled.contains_key(service) {
             return Err(Failure::refused_with(format!("no such service: {service}"), "`rcompose config --services` lists them"));
         }
     }
     match &args.exit_code_from {
-        Some(service) if !project.services.contains_key(service) => {
-            Err(Failure::usage(format!("service {service} is not part of this `up`"), "name it, or leave --exit-code-from out"))
-        }
+        Some(service) if !project.services.contains_key(service) => Err(Failure::usage(
+            format!("service {service} is not part of this `up`"),
+            "name it, or leave --exit-code-from out",
+        )),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,9 @@
 //! A plan as text: every step, why it is taken, and what it comes after.
 
+use std::collections::BTreeMap;
+
 use rcompose_engine_adapter::BuildContext;
-use rcompose_planner::{Action, Condition, OnFailure, Plan, Risk, Step};
+use rcompose_planner::{Action, Condition, OnFailure, Plan, Risk, Step, Subject};
 use unicode_width::UnicodeWidthStr;
 
 use crate::style::{Paint, Tone};
@@ -160,14 +162,20 @@ fn pad_left(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// Sums a plan up in one line.
+/// Sums a plan up in one line, by what happens to each container, network, volume and image.
 pub(crate) fn summary(plan: &Plan) -> String {
-    let count = |wanted: &str| plan.steps.iter().filter(|step| sign(&step.action).0 == wanted).count();
+    let verdicts = verdicts(plan);
+    let count = |wanted: Verdict| verdicts.values().filter(|verdict| **verdict == wanted).count();
     let mut parts = Vec::new();
-    for (sign, word) in [("+", "to add"), ("~", "to change"), ("-", "to remove")] {
-        let count = count(sign);
+    for (verdict, words) in [
+        (Verdict::Add, "to add"),
+        (Verdict::Recreate, "to recreate"),
+        (Verdict::Change, "to change"),
+        (Verdict::Remove, "to remove"),
+    ] {
+        let count = count(verdict);
         if count > 0 {
-            parts.push(format!("{count} {word}"));
+            parts.push(format!("{count} {words}"));
         }
     }
     if parts.is_empty() {
@@ -180,6 +188,52 @@ pub(crate) fn summary(plan: &Plan) -> String {
     format!("{}{end}", parts.join(", "))
 }
 
+/// What happens to one thing, all steps together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Add,
+    Recreate,
+    Change,
+    Remove,
+}
+
+fn verdicts(plan: &Plan) -> BTreeMap<Subject, Verdict> {
+    // While it is recreated a container has another name for a while.
+    let own_name: BTreeMap<&str, &str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| {
+            if let Action::RenameContainer { from, to } = &step.action {
+                Some((from.as_str(), to.as_str()))
+            } else {
+                None
+            }
+        })
+        .collect();
+    let mut verdicts = BTreeMap::new();
+    for step in &plan.steps {
+        let mut subject = step.action.subject();
+        if let Some(name) = own_name.get(subject.name.as_str()) {
+            subject.name = (*name).to_owned();
+        }
+        let now = match sign(&step.action).0 {
+            "+" => Verdict::Add,
+            "-" => Verdict::Remove,
+            _ => Verdict::Change,
+        };
+        let verdict = verdicts.entry(subject).or_insert(now);
+        *verdict = match (*verdict, now) {
+            (Verdict::Recreate, _) | (_, Verdict::Recreate) | (Verdict::Add, Verdict::Remove) | (Verdict::Remove, Verdict::Add) => {
+                Verdict::Recreate
+            }
+            (Verdict::Add, _) | (_, Verdict::Add) => Verdict::Add,
+            (Verdict::Remove, _) | (_, Verdict::Remove) => Verdict::Remove,
+            (Verdict::Change, Verdict::Change) => Verdict::Change,
+        };
+    }
+    verdicts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,5 +243,19 @@ mod tests {
         let plan = crate::render::tree::tests::plan();
         let text = text(&plan, "project shop", true, Paint::default());
         insta::assert_snapshot!(format!("{text}{}", summary(&plan)));
+    }
+
+    #[test]
+    fn a_container_under_another_name_is_the_same() {
+        let mut plan = crate::render::tree::tests::plan();
+        plan.steps.truncate(3);
+        let step = plan.steps[2].clone();
+        let made = crate::render::tests::container("0123_shop-db-1");
+        let mut add = |action| plan.steps.push(Step { action, ..step.clone() });
+        add(Action::CreateContainer(Box::new(made)));
+        add(Action::RemoveContainer { name: "shop-web-1".into(), volumes: false });
+        add(Action::RenameContainer { from: "0123_shop-db-1".into(), to: "shop-db-1".into() });
+        add(Action::RemoveContainer { name: "shop-db-1".into(), volumes: false });
+        assert_eq!(summary(&plan), "1 to add, 1 to recreate, 2 to remove");
     }
 }

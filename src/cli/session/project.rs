@@ -96,9 +96,24 @@ impl Session {
         let mut loaded = load(&sources, &Disk)?;
         loaded.warnings.splice(0..0, warnings);
         let selection = Selection { services: want.services.to_vec(), dependencies: want.dependencies };
-        let loaded = select(loaded, &selection, &Disk)?;
+        let mut loaded = select(loaded, &selection, &Disk)?;
+        self.default_platform(&mut loaded.project);
         output::err(&report::warnings(&loaded.warnings, &self.caller, self.err));
         Ok(loaded)
+    }
+
+    /// Gives services without a platform the one of `DOCKER_DEFAULT_PLATFORM`; `config` shows them as they are written.
+    fn default_platform(&self, project: &mut Project) {
+        let Some(platform) = project
+            .environment
+            .get("DOCKER_DEFAULT_PLATFORM")
+            .filter(|it| !it.is_empty() && self.verb != "config")
+        else {
+            return;
+        };
+        for service in project.services.values_mut().filter(|service| service.platform.is_empty()) {
+            service.platform.clone_from(platform);
+        }
     }
 
     /// Loads the project, or takes its name where that is given and no files are here.

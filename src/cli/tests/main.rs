@@ -40,7 +40,9 @@ fn screen(case: &Path) -> String {
     // The folder's name is the project's name.
     let project = folder.path().join("shop");
     copy(case, &project);
-    let engine = fs::read_to_string(case.join("engine.json")).ok().map(|routes| FakeEngine::start(&folder.path().join("engine.sock"), &routes));
+    let engine = fs::read_to_string(case.join("engine.json"))
+        .ok()
+        .map(|routes| FakeEngine::start(&folder.path().join("engine.sock"), &routes));
     let mut screen = String::new();
     for line in fs::read_to_string(case.join("cmd")).unwrap().lines() {
         let words = shlex::split(line).unwrap();
