@@ -1,6 +1,7 @@
 //! Making a container: all of it or nothing.
 
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 
 use bollard::models::{ContainerCreateResponse, ImageInspect};
 use futures::{StreamExt, future, stream};
@@ -28,12 +29,13 @@ async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
     let body = request::container(spec, &docker.info, api.version(), &known)?;
     let (call, again) = (call(spec), call(spec));
     let made: ContainerCreateResponse = match api.json(call.json(&body).patient()).await {
-        Err(error) if error.kind == ErrorKind::Conflict && left_half_made(api, spec, &body).await => {
+        Err(error) if error.kind == ErrorKind::Conflict && left_half_made(docker, spec, &body).await => {
             containers::remove(api, &spec.name, false).await?;
             api.json(again.json(&body).patient()).await?
         }
         result => result?,
     };
+    docker.made.lock().unwrap_or_else(PoisonError::into_inner).insert(made.id.clone());
     if let Err(error) = finish(docker, spec).await {
         // By id: by now the name may be somebody else's.
         let half = ContainerName::new(made.id);
@@ -57,10 +59,17 @@ fn call(spec: &ContainerSpec) -> Call {
 }
 
 /// Tells whether the name is held by the same container, never started: a client that was killed had this call under way.
-async fn left_half_made(api: &Api, spec: &ContainerSpec, body: &impl serde::Serialize) -> bool {
-    let Ok(found) = containers::inspect(api, &spec.name).await else {
+async fn left_half_made(docker: &Docker, spec: &ContainerSpec, body: &impl serde::Serialize) -> bool {
+    let Ok(found) = containers::inspect(&docker.api, &spec.name).await else {
         return false;
     };
+    let own = found
+        .id
+        .as_ref()
+        .is_none_or(|id| docker.made.lock().unwrap_or_else(PoisonError::into_inner).contains(id));
+    if own {
+        return false;
+    }
     let created = found.state.and_then(|state| state.status).is_some_and(|status| status.to_string() == "created");
     let theirs = found.config.and_then(|config| config.labels).unwrap_or_default();
     let ours = serde_json::to_value(body).unwrap_or_default();

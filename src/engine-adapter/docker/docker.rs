@@ -1,7 +1,8 @@
 //! The engine: one value that the seams are implemented on.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -23,6 +24,8 @@ pub struct Docker {
     pub(crate) info: EngineInfo,
     /// The docker configuration folder.
     pub(crate) config: Option<PathBuf>,
+    /// Ids of the containers made through this connection: one of them that holds a name was not left by a client that was killed.
+    pub(crate) made: Arc<Mutex<BTreeSet<String>>>,
     /// Asked for when first needed.
     pub(crate) defaults: Arc<OnceCell<Defaults>>,
 }
@@ -34,7 +37,7 @@ impl Docker {
     /// Unreachable or Denied with what to do, Unsupported where the engine is too old or too new.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let (api, info) = connect(&connection.endpoint).await?;
-        Ok(Self { api, info, config: connection.config.clone(), defaults: Arc::default() })
+        Ok(Self { api, info, config: connection.config.clone(), made: Arc::default(), defaults: Arc::default() })
     }
 
     /// Returns what the engine is and can do.

@@ -27,6 +27,11 @@ fn connection() -> Connection {
     Connection { endpoint, config: None }
 }
 
+/// Connects as one more client.
+pub(crate) async fn connect() -> Docker {
+    Docker::connect(&connection()).await.expect("the engine answered before")
+}
+
 /// Runs a test in a project of its own, and removes what it made, also when it failed.
 pub(crate) fn with_engine<Test, Done>(test: Test)
 where

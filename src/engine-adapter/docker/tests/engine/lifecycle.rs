@@ -221,3 +221,26 @@ fn a_look_without_details_tells_state_and_health() {
         assert!(web.spec.is_none());
     });
 }
+
+#[test]
+fn what_a_client_that_was_killed_left_is_made_anew_and_nothing_else_is() {
+    with_engine(|lab| async move {
+        let mut spec = lab.sleeper("web");
+        spec.config_hash = Some(ConfigHash { preimage: "x".into(), ..ConfigHash::default() });
+        lab.docker.create_container(&spec).await.expect("creatable");
+        let id = lab.see("web").await.id;
+        // The same client knows that it made this one.
+        assert_eq!(lab.docker.create_container(&spec).await.expect_err("taken").kind, ErrorKind::Conflict);
+        assert_eq!(lab.see("web").await.id, id);
+        // Another client takes one that never ran for the rest of a call under way, but none of another configuration.
+        let other = crate::lab::connect().await;
+        let mut changed = spec.clone();
+        changed.config_hash = Some(ConfigHash { preimage: "y".into(), ..ConfigHash::default() });
+        assert_eq!(other.create_container(&changed).await.expect_err("taken").kind, ErrorKind::Conflict);
+        other.create_container(&spec).await.expect("made anew");
+        assert_ne!(lab.see("web").await.id, id);
+        lab.docker.start_container(&spec.name).await.expect("startable");
+        let third = crate::lab::connect().await;
+        assert_eq!(third.create_container(&spec).await.expect_err("it runs").kind, ErrorKind::Conflict);
+    });
+}
