@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use rcompose_engine_adapter::{
-    ContainerName, ContainerState, EngineEvent, EventAction, EventSubject, ObservedContainer, Projects, Scope, labels,
+    ContainerName, ContainerState, EngineError, EngineEvent, ErrorKind, EventAction, EventSubject, ObservedContainer, Projects, Scope,
+    labels,
 };
 use rcompose_spec::Loaded;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -47,7 +48,7 @@ pub(crate) struct Attached<'a> {
     ends: Ends,
     printer: Printer,
     follower: Follower,
-    events: UnboundedReceiver<EngineEvent>,
+    events: UnboundedReceiver<Result<EngineEvent, EngineError>>,
     deaths: Deaths,
     /// When it began, in nanoseconds since 1970: nothing earlier is shown.
     began: i128,
@@ -64,7 +65,8 @@ impl<'a> Attached<'a> {
         let mut stream = live.engines.engine.events(&scope);
         let (sender, events) = unbounded_channel();
         tokio::spawn(async move {
-            while let Some(Ok(event)) = stream.next().await {
+            // Where the stream ends, so does the channel; the last piece may be an error.
+            while let Some(event) = stream.next().await {
                 if sender.send(event).is_err() {
                     break;
                 }
@@ -99,7 +101,7 @@ impl<'a> Attached<'a> {
             }
             tokio::select! {
                 pieces = self.follower.next() => self.print(pieces)?,
-                Some(event) = self.events.recv() => self.event(&event)?,
+                event = self.events.recv() => self.event(&still_told(self.live, event)?)?,
                 _ = looks.tick(), if !self.deaths.is_empty() => self.settle().await?,
                 done = finished(&mut teardown) => {
                     done?;
@@ -215,7 +217,7 @@ impl<'a> Attached<'a> {
             tokio::pin!(until);
             loop {
                 tokio::select! {
-                    Some(event) = self.events.recv() => self.event(&event)?,
+                    event = self.events.recv() => self.event(&still_told(self.live, event)?)?,
                     () = &mut until => break,
                 }
                 if !self.members.is_empty() {
@@ -239,7 +241,7 @@ impl<'a> Attached<'a> {
         let mut looks = tokio::time::interval(LOOK);
         while !self.members.is_empty() {
             tokio::select! {
-                Some(event) = self.events.recv() => self.event(&event)?,
+                event = self.events.recv() => self.event(&still_told(self.live, event)?)?,
                 _ = looks.tick(), if !self.deaths.is_empty() => self.settle().await?,
                 () = &mut until => break,
             }
@@ -257,6 +259,12 @@ impl<'a> Attached<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns an event; an engine that tells no more is an error, since no end would be seen any more.
+pub(crate) fn still_told(live: &Live, event: Option<Result<EngineEvent, EngineError>>) -> Result<EngineEvent, Failure> {
+    let gone = || EngineError::new(ErrorKind::Unreachable, format!("the engine at {} tells no more what happens", live.address));
+    Ok(event.unwrap_or_else(|| Err(gone()))?)
 }
 
 /// Waits for the end of what goes on at the end; for ever where nothing does.

@@ -5,6 +5,7 @@ use rcompose_engine_adapter::{ContainerName, EventAction, EventSubject, LogOptio
 use futures::StreamExt;
 
 use crate::args::LogsArgs;
+use crate::attach::still_told;
 use crate::failure::Failure;
 use crate::logs::{Deaths, Follower, From, LOOK, Lines, Piece, Printer, merged, point_in_time};
 use crate::output;
@@ -94,8 +95,8 @@ async fn follow(
                     running.retain(|it| *it != name);
                 }
             }
-            Some(event) = events.next() => {
-                let event = event?;
+            event = events.next() => {
+                let event = still_told(live, event)?;
                 let EventSubject::Container(name) = &event.subject else { continue };
                 if !service_is_wanted(&event.labels) {
                     continue;
