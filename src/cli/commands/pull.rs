@@ -5,6 +5,7 @@ use rcompose_planner::{self as planner, Build, ImageOptions};
 
 use crate::args::{PullArgs, PullVerbPolicy};
 use crate::failure::Failure;
+use crate::render::Display;
 use crate::rounds::{IMAGES, Rounds};
 use crate::session::{Session, Want};
 
@@ -13,7 +14,7 @@ pub(crate) async fn run(session: &Session, args: &PullArgs) -> Result<u8, Failur
     let loaded = session.load(&Want::services(&args.services, args.include_deps))?;
     let live = session.engine().await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
-    let mut rounds = Rounds::new(session, &live, &loaded.origins, session.display(args.quiet, args.quiet)?);
+    let mut rounds = Rounds::new(session, &live, &loaded.origins, if args.quiet { Display::Quiet } else { session.display(false, false)? });
     let world = session.world(&loaded, Some(&live))?;
     let observed = live.observe(&planner::scope(&loaded.project, &world)).await?;
     let options = ImageOptions {
