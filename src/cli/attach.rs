@@ -3,6 +3,8 @@
 mod ended;
 mod members;
 mod teardown;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,9 +1,10 @@
 //! Containers that died, until it is clear whether they start again.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rcompose_engine_adapter::{ContainerName, Scope};
+use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::session::Live;

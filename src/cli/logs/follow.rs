@@ -1,12 +1,13 @@
 //! Output of several containers as it comes, put back into the order of time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use rcompose_engine_adapter::{ContainerName, EngineError, LogLine, LogOptions};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::time_of;
 use crate::session::Live;
@@ -185,7 +186,7 @@ impl Drop for Follower {
 
 async fn until(due: Option<Instant>) {
     match due {
-        Some(due) => tokio::time::sleep_until(due.into()).await,
+        Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
 }
