@@ -10,6 +10,9 @@ use crate::{FieldChange, Shown};
 /// Fields that say nothing about a change of configuration.
 const IGNORED: &[&str] = &["name", "auto_remove"];
 
+/// Fields that an engine may not tell of a container: where it does not, that is no difference.
+const UNTOLD: &[&str] = &["files", "platform", "mac_address"];
+
 /// Groups of fields that a compose file does not have, so their names are left out of paths.
 const GROUPS: &[&str] = &["process", "resources", "security", "namespaces"];
 
@@ -24,6 +27,8 @@ pub(crate) fn changes(wanted: &ContainerSpec, found: &ContainerSpec, image: Opti
         carried_out(object);
         flatten(object);
     }
+    [&mut to, &mut from].into_iter().for_each(ordered);
+    UNTOLD.iter().filter(|field| from.get(**field).is_none_or(is_nothing)).for_each(|field| drop(to.remove(*field)));
     if let Some(image) = image {
         defaults_out(&mut from, &to, image);
     }
@@ -46,6 +51,21 @@ fn carried_out(object: &mut Map<String, Value>) {
         if let Some(Value::Object(kind)) = mount.get_mut("kind") {
             kind.remove("carry");
         }
+    }
+}
+
+/// Brings to one form what engines give back in another: the order of networks, no limit of processes, whole seconds.
+fn ordered(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(attachments)) = object.get_mut("network").and_then(|network| network.get_mut("attachments")) {
+        attachments.sort_by_key(|attachment| attachment["network"].to_string());
+    }
+    if object.get("pids") == Some(&Value::from(-1)) {
+        object.insert("pids".to_owned(), Value::Null);
+    }
+    if let Some(Value::Object(grace)) = object.get("stop_grace") {
+        let whole = |key: &str| grace.get(key).and_then(Value::as_u64).unwrap_or(0);
+        let seconds = whole("secs") + u64::from(whole("nanos") > 0);
+        object.insert("stop_grace".to_owned(), Value::from(format!("{seconds}s")));
     }
 }
 
