@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rcompose_engine_adapter::{ContainerSpec, ImageConfig};
 use serde_json::{Map, Value};
 
-use crate::{FieldChange, Shown};
+use crate::{FieldChange, Shown, is_private};
 
 /// Fields that say nothing about a change of configuration.
 const IGNORED: &[&str] = &["name", "auto_remove"];
@@ -28,7 +28,10 @@ pub(crate) fn changes(wanted: &ContainerSpec, found: &ContainerSpec, image: Opti
         flatten(object);
     }
     [&mut to, &mut from].into_iter().for_each(ordered);
-    UNTOLD.iter().filter(|field| from.get(**field).is_none_or(is_nothing)).for_each(|field| drop(to.remove(*field)));
+    UNTOLD
+        .iter()
+        .filter(|field| from.get(**field).is_none_or(is_nothing))
+        .for_each(|field| drop(to.remove(*field)));
     if let Some(image) = image {
         defaults_out(&mut from, &to, image);
     }
@@ -147,7 +150,10 @@ fn hide(change: &mut FieldChange, private: &BTreeSet<&str>) {
     let Some(key) = change.path.strip_prefix("environment.") else {
         return;
     };
-    if private.contains(key) || crate::lower::looks_secret(key) {
+    let credentials = [&change.from, &change.to]
+        .into_iter()
+        .any(|side| matches!(side, Shown::Value(value) if is_private(key, value)));
+    if private.contains(key) || credentials {
         change.from = Shown::Hidden;
         change.to = Shown::Hidden;
     }

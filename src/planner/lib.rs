@@ -12,6 +12,7 @@ mod identity;
 mod lower;
 mod options;
 mod plan;
+mod private;
 mod reason;
 mod scope;
 mod verbs;
@@ -23,6 +24,7 @@ pub use options::{
     Build, BuildOptions, Down, ImageOptions, Input, Kill, PathKind, Recreate, Remove, RemoveImages, Run, Select, Up, Wait, World,
 };
 pub use plan::{Notice, OnFailure, Plan, Risk, Step, StepId};
+pub use private::is_private;
 pub use reason::{FieldChange, Reason, Shown};
 pub use scope::{paths, scope};
 pub use verbs::{RunPlan, down, images, kill, pause, restart, rm, run, start, stop, unpause, up};

@@ -18,7 +18,8 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
         no_interpolate: args.no_interpolate || args.variables,
         no_normalize: args.no_normalize,
         no_path_resolution: args.no_path_resolution,
-        no_env_resolution: args.no_env_resolution,
+        // docker compose reads no env file for `--hash`.
+        no_env_resolution: args.no_env_resolution || args.hash.is_some(),
         no_consistency: args.no_consistency,
         compatibility: session.compatibility(),
     };

@@ -168,6 +168,14 @@ fn known(project: &Project, args: &UpArgs) -> Result<(), Failure> {
         .chain(&args.no_attach)
         .chain(&args.exit_code_from)
         .chain(args.scale.iter().map(|(name, _)| name));
+    if project.services.is_empty() {
+        let hint = if project.disabled.is_empty() {
+            "the file has no services"
+        } else {
+            "every service belongs to a profile: enable one with `--profile`, or name a service"
+        };
+        return Err(Failure::refused_with("no service selected".to_owned(), hint));
+    }
     for service in named {
         if !project.services.contains_key(service) && !project.disabled.contains_key(service) {
             return Err(Failure::refused_with(format!("no such service: {service}"), "`rcompose config --services` lists them"));

@@ -29,7 +29,6 @@ pub(crate) use mounts::anonymous;
 pub(crate) use namespaces::borrowed_services;
 pub(crate) use objects::{network, volume};
 pub(crate) use ports::host_ports;
-pub(crate) use process::looks_secret;
 
 /// What lowering reads, and where it collects what stands against it.
 #[derive(Debug)]

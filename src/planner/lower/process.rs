@@ -6,7 +6,7 @@ use rcompose_engine_adapter::Process;
 use rcompose_spec::model::Service;
 
 use super::{Lowering, set};
-use crate::World;
+use crate::{World, is_private};
 
 pub(super) fn process(lowering: &Lowering<'_>, service: &Service) -> Process {
     let proxies = &lowering.world.proxy_environment;
@@ -28,42 +28,9 @@ pub(super) fn process(lowering: &Lowering<'_>, service: &Service) -> Process {
 /// Returns the keys whose values are never shown.
 pub(crate) fn private_keys(world: &World, service: &Service) -> BTreeSet<String> {
     let from_files = world.env_file_keys.get(&service.name).into_iter().flatten().cloned();
-    let by_name = service.environment.keys().filter(|key| looks_secret(key)).cloned();
-    from_files.chain(by_name).collect()
-}
-
-/// Words in a variable's name that say its value is a secret.
-const SECRET_WORDS: &[&str] = &[
-    "PASS",
-    "PWD",
-    "SECRET",
-    "TOKEN",
-    "KEY",
-    "CREDENTIAL",
-    "AUTH",
-    "PRIVATE",
-    "DSN",
-    "DATABASE_URL",
-    "CONNECTION_STRING",
-    "SALT",
-];
-
-pub(crate) fn looks_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    SECRET_WORDS.iter().any(|word| key.contains(word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secret_names_are_known() {
-        for key in ["POSTGRES_PASSWORD", "api_key", "DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN"] {
-            assert!(looks_secret(key), "{key}");
-        }
-        for key in ["DEBUG", "PORT", "PATH", "LANG"] {
-            assert!(!looks_secret(key), "{key}");
-        }
-    }
+    let of_service = service
+        .environment
+        .iter()
+        .filter(|(key, value)| is_private(key, value.as_deref().unwrap_or_default()));
+    from_files.chain(of_service.map(|(key, _)| key.clone())).collect()
 }
