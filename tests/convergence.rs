@@ -123,6 +123,13 @@ fn service(index: usize, shape: &Shape, shapes: &[Shape]) -> Service {
         if service.networks.is_empty() {
             service.networks.insert("default".into(), None);
         }
+        // What links must be made after, and stops before, what it links to.
+        if let Some(&(to, ..)) = shape.needs.first().filter(|_| shape.secret) {
+            service.links.push(name(to));
+            if let Some(dependency) = service.depends_on.get_mut(&name(to)) {
+                dependency.restart = true;
+            }
+        }
         if shape.port {
             let first = 4000 + 10 * index;
             let published = format!("{first}-{}", first + 9);

@@ -34,5 +34,5 @@ pub const NETWORK: &str = "com.docker.compose.network";
 pub const VOLUME: &str = "com.docker.compose.volume";
 /// Set on containers of `pre_start` hooks, which no listing shows.
 pub const HOOK: &str = "com.docker.compose.hook";
-/// Ours: keyed digests of the content of configs, secrets and env files, as JSON.
+/// Ours: keyed digests of the content of configs, secrets and security profiles, as JSON; env files count by config-hash.
 pub const INPUTS: &str = "dev.rcompose.inputs";

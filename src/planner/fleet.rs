@@ -16,6 +16,8 @@ pub(crate) struct Fleet<'a> {
     /// Every container of the project, by service; those without a service under an empty name.
     pub(crate) services: BTreeMap<String, Vec<&'a ObservedContainer>>,
     edges: BTreeMap<String, BTreeMap<String, Dependency>>,
+    /// By service, what depends on it.
+    reverse: BTreeMap<String, Vec<String>>,
     order: Vec<String>,
 }
 
@@ -33,7 +35,13 @@ impl<'a> Fleet<'a> {
             .map(|(service, list)| (service.clone(), dependencies(project, service, list)))
             .collect();
         let order = order(&services, &edges);
-        Self { project, services, edges, order }
+        let mut reverse: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, dependencies) in &edges {
+            for dependency in dependencies.keys() {
+                reverse.entry(dependency.clone()).or_default().push(name.clone());
+            }
+        }
+        Self { project, services, edges, reverse, order }
     }
 
     /// Returns the services, each after all it depends on.
@@ -49,7 +57,8 @@ impl<'a> Fleet<'a> {
 
     /// Returns what depends on a service, of what is there.
     pub(crate) fn dependents(&self, service: &str) -> impl Iterator<Item = (&str, &Dependency)> {
-        self.edges.iter().filter_map(move |(name, edges)| Some((name.as_str(), edges.get(service)?)))
+        let names = self.reverse.get(service).map(Vec::as_slice).unwrap_or_default();
+        names.iter().filter_map(move |name| Some((name.as_str(), self.edges.get(name)?.get(service)?)))
     }
 
     /// Returns the service of the file, where there is one.
@@ -63,10 +72,11 @@ impl<'a> Fleet<'a> {
         list.iter().copied().filter(|container| container.is_listed() && !container.is_oneoff())
     }
 
-    /// Returns the services named, or all that are there; a name that nobody knows is an error.
+    /// Returns the services named, or all that are there and enabled; a name that nobody knows is an error.
     pub(crate) fn targets(&self, named: &[String]) -> Result<BTreeSet<String>, PlanError> {
         if named.is_empty() {
-            return Ok(self.services.keys().filter(|name| self.is_of_file(name)).cloned().collect());
+            let meant = |name: &&String| self.project.is_none_or(|project| project.services.contains_key(*name));
+            return Ok(self.services.keys().filter(meant).cloned().collect());
         }
         let unknown = named.iter().filter(|name| self.service(name).is_none() && !self.services.contains_key(*name));
         let problems: Vec<Problem> = unknown

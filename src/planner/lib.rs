@@ -7,6 +7,7 @@ mod diff;
 mod draft;
 mod error;
 mod fleet;
+mod gate;
 mod graph;
 mod identity;
 mod lower;

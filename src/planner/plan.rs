@@ -90,7 +90,8 @@ impl Plan {
 
     /// Returns a step by its number.
     pub fn step(&self, id: StepId) -> Option<&Step> {
-        self.steps.iter().find(|step| step.id == id)
+        let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
+        self.steps.get(index).filter(|step| step.id == id)
     }
 }
 

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use rcompose_engine_adapter::{Projects, Scope};
 use rcompose_spec::model::{Project, VolumeKind};
 
+use crate::lower::{is_remote, outside};
 use crate::{World, identity};
 
 /// Returns all that a plan for this project depends on.
 pub fn scope(project: &Project, world: &World) -> Scope {
     let services = || project.services.values();
     let named = services().filter(|service| !service.container_name.is_empty());
-    let borrowed = services().flat_map(|service| [&service.network_mode, &service.ipc, &service.pid]);
-    let outside = borrowed.filter_map(|mode| mode.strip_prefix("container:")).map(str::to_owned);
+    let outside = services().flat_map(|service| outside(service)).map(|(_, name)| name.to_owned());
     let image_mounts = services().flat_map(|service| &service.volumes).filter(|volume| volume.kind == VolumeKind::Image);
     Scope {
         projects: Projects::One(project.name.clone()),
@@ -35,7 +35,7 @@ pub fn paths(project: &Project) -> BTreeSet<PathBuf> {
     for service in project.services.values() {
         let binds = service.volumes.iter().filter(|volume| volume.kind == VolumeKind::Bind);
         all.extend(binds.map(|volume| PathBuf::from(&volume.source)));
-        if let Some(build) = service.build.as_ref().filter(|build| !build.context.contains("://")) {
+        if let Some(build) = service.build.as_ref().filter(|build| !is_remote(&build.context)) {
             let folder = PathBuf::from(&build.context);
             if build.dockerfile_inline.is_empty() {
                 let dockerfile = if build.dockerfile.is_empty() { "Dockerfile" } else { &build.dockerfile };

@@ -56,9 +56,13 @@ pub(crate) fn build_spec(project: &Project, service: &Service, world: &World, op
     })
 }
 
+/// Tells whether a build context is an address that the engine fetches.
+pub(crate) fn is_remote(text: &str) -> bool {
+    text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/")
+}
+
 fn context(text: &str) -> BuildContext {
-    let remote = text.contains("://") || text.starts_with("git@") || text.starts_with("github.com/");
-    if remote {
+    if is_remote(text) {
         BuildContext::Remote(text.to_owned())
     } else {
         BuildContext::Folder(text.into())

@@ -146,10 +146,15 @@ fn security(lowering: &mut Lowering<'_>, service: &Service) -> Security {
     }
 }
 
+/// Returns the path of the seccomp profile that an option names, where it names a file.
+pub(super) fn seccomp_profile(option: &str) -> Option<&str> {
+    let profile = option.strip_prefix("seccomp=").or_else(|| option.strip_prefix("seccomp:"))?;
+    (!matches!(profile, "unconfined" | "builtin") && !profile.starts_with('{')).then_some(profile)
+}
+
 /// A seccomp profile is a file of this machine that the engine takes by content; all else goes as it is.
 fn security_option(lowering: &mut Lowering<'_>, service: &Service, index: usize, option: &str) -> Option<String> {
-    let profile = option.strip_prefix("seccomp=").or_else(|| option.strip_prefix("seccomp:"));
-    let Some(file) = profile.filter(|value| !matches!(*value, "unconfined" | "builtin") && !value.starts_with('{')) else {
+    let Some(file) = seccomp_profile(option) else {
         return Some(option.replacen(':', "=", usize::from(!option.contains('='))));
     };
     let content = lowering.world.contents.get(&Input::SecurityProfile(file.to_owned()));

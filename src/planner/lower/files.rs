@@ -1,7 +1,7 @@
 //! Secrets and configs: a bind where a file is enough, else a file put in with its owner and mode.
 
-use rcompose_engine_adapter::{Content, FileMount, Mount, MountKind};
-use rcompose_spec::model::{FileObject, Mount as Grant, Service};
+use rcompose_engine_adapter::{Content, Feature, FileMount, Mount, MountKind};
+use rcompose_spec::model::{FileObject, Mount as Grant, Service, VolumeKind};
 
 use super::Lowering;
 use crate::{Input, Problem, ProblemKind};
@@ -52,12 +52,33 @@ pub(super) fn files(lowering: &mut Lowering<'_>, service: &Service) -> (Vec<File
         lower_one(lowering, Kind::Config, &path, grant, project.configs.get(&grant.source), &mut files, &mut binds);
     }
     files.sort_by(|a, b| a.target.cmp(&b.target));
-    if service.read_only && !files.is_empty() && lowering.observed.engine.name == "docker" {
-        let message = "this engine puts no files into a read-only root file system".to_owned();
-        let problem = Problem::new(ProblemKind::Unsupported, format!("services.{}.read_only", service.name), message);
-        lowering.problem(problem.hint("give its secrets and configs by `file:` without uid, gid and mode, so that they can be binds"));
+    if !lowering.observed.engine.has(Feature::FilesAnywhere) {
+        check_places(lowering, service, &files);
     }
     (files, binds)
+}
+
+/// Where an engine writes files before the start, a read-only root or a tmpfs that comes later is in the way.
+fn check_places(lowering: &mut Lowering<'_>, service: &Service, files: &[FileMount]) {
+    let hint = "give its secrets and configs by `file:` without uid, gid and mode, so that they can be binds";
+    let refuse = |path: String, message: String| Problem::new(ProblemKind::Unsupported, path, message).hint(hint);
+    if service.read_only && !files.is_empty() {
+        let message = "this engine puts no files into a read-only root file system".to_owned();
+        lowering.problem(refuse(format!("services.{}.read_only", service.name), message));
+    }
+    let memory = service
+        .volumes
+        .iter()
+        .filter(|volume| volume.kind == VolumeKind::Tmpfs)
+        .map(|volume| volume.target.as_str());
+    let short = service.tmpfs.iter().map(|entry| entry.split(':').next().unwrap_or_default());
+    for target in memory.chain(short) {
+        let below = format!("{}/", target.trim_end_matches('/'));
+        if let Some(file) = files.iter().find(|file| file.target.starts_with(&below)) {
+            let message = format!("{} would be hidden by the tmpfs at {target}", file.target);
+            lowering.problem(refuse(format!("services.{}", service.name), message));
+        }
+    }
 }
 
 fn lower_one(
@@ -79,6 +100,13 @@ fn lower_one(
         lowering.problem(problem.hint("give it by `file:` or `environment:`"));
         return;
     }
+    for (attribute, used) in unsupported(object) {
+        if used {
+            let message = format!("{} `{}`: `{attribute}` needs a Swarm, which rcompose does not drive", kind.word(), grant.source);
+            let at = format!("{}s.{}.{attribute}", kind.word(), grant.source);
+            lowering.problem(Problem::new(ProblemKind::Unsupported, at, message));
+        }
+    }
     let owned = !grant.uid.is_empty() || !grant.gid.is_empty() || grant.mode.is_some();
     let content = lowering.world.contents.get(&kind.input(&grant.source)).cloned();
     let Some(content) = content else {
@@ -97,6 +125,14 @@ fn lower_one(
         return;
     }
     files.extend(file(lowering, kind, path, grant, content));
+}
+
+fn unsupported(object: &FileObject) -> [(&'static str, bool); 3] {
+    [
+        ("driver", !object.driver.is_empty()),
+        ("driver_opts", !object.driver_opts.is_empty()),
+        ("template_driver", !object.template_driver.is_empty()),
+    ]
 }
 
 fn file(lowering: &mut Lowering<'_>, kind: Kind, path: &str, grant: &Grant, content: Content) -> Option<FileMount> {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::Lowering;
+use super::container::seccomp_profile;
 use crate::{FieldChange, Input, Shown, World};
 
 pub(super) fn config_hash(lowering: &Lowering<'_>, service: &Service) -> ConfigHash {
@@ -24,8 +25,22 @@ pub(super) fn config_hash(lowering: &Lowering<'_>, service: &Service) -> ConfigH
         *mode = format!("container:{marker}");
         holes.push(Hole { marker, container });
     };
-    for mode in [&mut filled.network_mode, &mut filled.ipc, &mut filled.pid, &mut filled.uts, &mut filled.cgroup] {
+    // docker compose resolves no other namespaces before it hashes.
+    for mode in [&mut filled.network_mode, &mut filled.ipc, &mut filled.pid] {
         mark(mode);
+    }
+    for entry in &mut filled.volumes_from {
+        *entry = match entry.strip_prefix("container:") {
+            Some(outside) => outside.split(':').next().unwrap_or_default().to_owned(),
+            None => match lowering.first(entry.split(':').next().unwrap_or_default()) {
+                Some(container) => {
+                    let marker = format!("@{container}@");
+                    holes.push(Hole { marker: marker.clone(), container });
+                    marker
+                }
+                None => entry.clone(),
+            },
+        };
     }
     ConfigHash {
         preimage: rcompose_spec::hash::service(&filled, Dialect::V5),
@@ -79,8 +94,10 @@ fn digests(world: &World, service: &Service, key: &[u8; 32]) -> BTreeMap<String,
         .configs
         .iter()
         .map(|grant| (format!("config {}", grant.source), Input::Config(grant.source.clone())));
+    let profile = |file: &str| (format!("seccomp profile {file}"), Input::SecurityProfile(file.to_owned()));
     secrets
         .chain(configs)
+        .chain(service.security_opt.iter().filter_map(|option| seccomp_profile(option)).map(profile))
         .filter_map(|(name, input)| Some((name, digest(key, world.contents.get(&input)?.expose()))))
         .collect()
 }

@@ -22,11 +22,11 @@ use rcompose_spec::model::Project;
 
 use crate::{Notice, Problem, ProblemKind, World};
 
-pub(crate) use build::{build_spec, unsupported_builds};
+pub(crate) use build::{build_spec, is_remote, unsupported_builds};
 pub(crate) use container::{Instance, container};
 pub(crate) use hash::inputs_differ;
 pub(crate) use mounts::anonymous;
-pub(crate) use namespaces::borrowed_services;
+pub(crate) use namespaces::{borrowed_services, made_first, outside};
 pub(crate) use objects::{network, volume};
 pub(crate) use ports::host_ports;
 

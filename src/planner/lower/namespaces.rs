@@ -35,6 +35,33 @@ pub(super) fn volumes_from(lowering: &Lowering<'_>, service: &Service) -> Vec<St
     service.volumes_from.iter().map(resolve_one).collect()
 }
 
+/// Returns the containers outside the project that a service refers to, each with the attribute that names it.
+pub(crate) fn outside(service: &Service) -> Vec<(&'static str, &str)> {
+    let modes = [
+        ("network_mode", &service.network_mode),
+        ("ipc", &service.ipc),
+        ("pid", &service.pid),
+        ("uts", &service.uts),
+        ("cgroup", &service.cgroup),
+    ];
+    let modes = modes.into_iter().map(|(attribute, mode)| (attribute, mode.as_str()));
+    let mounts = service.volumes_from.iter().map(|entry| ("volumes_from", entry.as_str()));
+    let named = modes
+        .chain(mounts)
+        .filter_map(|(attribute, text)| Some((attribute, text.strip_prefix("container:")?)));
+    let linked = service.external_links.iter().map(|link| ("external_links", link.as_str()));
+    named
+        .chain(linked)
+        .map(|(attribute, text)| (attribute, text.split(':').next().unwrap_or_default()))
+        .collect()
+}
+
+/// Returns the services whose containers must be there before a service's own are made: lenders, and those it links to.
+pub(crate) fn made_first(service: &Service) -> Vec<&str> {
+    let linked = service.links.iter().map(|link| link.split(':').next().unwrap_or_default());
+    borrowed_services(service).chain(linked).collect()
+}
+
 /// Returns the services whose namespaces or mounts a service borrows: when one is replaced, so is the borrower.
 pub(crate) fn borrowed_services(service: &Service) -> impl Iterator<Item = &str> {
     let modes = [&service.network_mode, &service.ipc, &service.pid, &service.uts, &service.cgroup];

@@ -14,6 +14,10 @@ pub(super) fn restart(lowering: &mut Lowering<'_>, service: &Service) -> Restart
             let message = "the engine has its own delay between restarts: `delay` and `window` are not honoured";
             lowering.notice(path.clone(), message.to_owned(), None);
         }
+        if policy.max_attempts.is_some() && policy.condition != "on-failure" {
+            let message = "`max_attempts` has an effect with `condition: on-failure` only";
+            lowering.notice(path.clone(), message.to_owned(), None);
+        }
         let attempts = policy.max_attempts.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX));
         let condition = if policy.condition.is_empty() { "any" } else { &policy.condition };
         return named(condition, attempts).unwrap_or_else(|| {

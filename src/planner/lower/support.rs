@@ -3,7 +3,7 @@
 use rcompose_engine_adapter::Feature;
 use rcompose_spec::model::{Service, VolumeKind};
 
-use super::Lowering;
+use super::{Lowering, outside};
 use crate::{Problem, ProblemKind};
 
 pub(super) fn check(lowering: &mut Lowering<'_>, service: &Service) {
@@ -24,15 +24,28 @@ pub(super) fn check(lowering: &mut Lowering<'_>, service: &Service) {
     }
     swarm(lowering, service);
     windows(lowering, service);
+    strangers(lowering, service);
+}
+
+/// Containers of other projects that are referred to must be there.
+fn strangers(lowering: &mut Lowering<'_>, service: &Service) {
+    for (attribute, name) in outside(service) {
+        if !lowering.observed.containers.contains_key(&name.into()) {
+            let message = format!("container `{name}`, which `{}` refers to, is not there", service.name);
+            let problem = Problem::new(ProblemKind::ExternalMissing, format!("services.{}.{attribute}", service.name), message);
+            lowering.problem(problem.hint("start it first, or correct its name"));
+        }
+    }
 }
 
 /// Attributes that have their place in the model and no engine behind them yet.
-fn not_built(service: &Service) -> [(&'static str, bool); 4] {
+fn not_built(service: &Service) -> [(&'static str, bool); 5] {
     [
         ("provider", service.provider.is_some()),
         ("models", !service.models.is_empty()),
         ("pre_start", !service.pre_start.is_empty()),
         ("use_api_socket", service.use_api_socket),
+        ("credential_spec", service.credential_spec.is_some()),
     ]
 }
 
@@ -47,7 +60,6 @@ fn wanted(service: &Service) -> Vec<(String, Feature)> {
     let starting = service.healthcheck.as_ref().is_some_and(|check| check.start_interval.is_some());
     want(starting, "healthcheck.start_interval".into(), Feature::StartInterval);
     want(!service.annotations.is_empty(), "annotations".into(), Feature::Annotations);
-    want(service.credential_spec.is_some(), "credential_spec".into(), Feature::Windows);
     for (index, volume) in service.volumes.iter().enumerate() {
         let at = format!("volumes[{index}]");
         let subpath = volume.volume.as_ref().is_some_and(|options| !options.subpath.is_empty());
@@ -92,10 +104,22 @@ fn windows(lowering: &mut Lowering<'_>, service: &Service) {
     if lowering.observed.engine.has(Feature::Windows) {
         return;
     }
-    let cases = [("cpu_count", service.cpu_count != 0), ("cpu_percent", service.cpu_percent.0 != 0.0)];
+    let consistency = service.volumes.iter().any(|volume| !volume.consistency.is_empty());
+    let cases = [
+        ("cpu_count", service.cpu_count != 0),
+        ("cpu_percent", service.cpu_percent.0 != 0.0),
+        ("volumes", consistency),
+    ];
     for (key, used) in cases {
         if used {
-            lowering.notice(format!("services.{}.{key}", service.name), format!("`{key}` has an effect on Windows only"), None);
+            lowering.notice(format!("services.{}.{key}", service.name), windows_only(key), None);
         }
+    }
+}
+
+fn windows_only(key: &str) -> String {
+    match key {
+        "volumes" => "`consistency` of a mount has no effect on this engine".to_owned(),
+        other => format!("`{other}` has an effect on Windows only"),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rcompose_engine_adapter::{ContainerName, ImageReference, NetworkName, Observed, ObservedContainer, VolumeName, labels};
+use rcompose_engine_adapter::{ContainerName, ImageReference, Observed, ObservedContainer, labels};
 use rcompose_spec::model::Project;
 
-use super::stop::{pre_stop_steps, stop_action};
+use super::stop::stop_steps;
 use crate::draft::{Draft, Handle};
 use crate::fleet::Fleet;
 use crate::verbs::foreign;
@@ -22,7 +22,7 @@ pub fn down(name: &str, project: Option<&Project>, observed: &Observed, options:
     let mut notices = Vec::new();
     verb.containers(&targets);
     verb.orphans(&mut notices);
-    verb.networks();
+    verb.networks(&mut notices);
     verb.volumes();
     verb.images(&targets);
     let plan = verb.draft.finish(name, &observed.engine, OnFailure::Continue, notices);
@@ -64,23 +64,13 @@ impl<'a> Verb<'a> {
 
     fn remove(&mut self, service: &str, container: &'a ObservedContainer, because: &Reason, before: &[Handle]) {
         let remove = Action::RemoveContainer { name: container.name.clone(), volumes: self.options.volumes };
-        let mut first = None;
-        let mut last = None;
-        if container.state.is_up() {
-            let hooks = pre_stop_steps(&mut self.draft, self.fleet.service(service), container, because, None);
-            let stop = self.draft.add(stop_action(&container.name, self.options.timeout), because.clone(), []);
-            if let Some(hook) = hooks {
-                self.draft.after_end(stop, hook);
-            }
-            first = Some(hooks.unwrap_or(stop));
-            last = Some(stop);
-        }
+        let stopping = stop_steps(&mut self.draft, self.fleet.service(service), container, self.options.timeout, because);
         let removal = self.draft.add(remove, because.clone(), []);
-        if let Some(stop) = last {
-            self.draft.after_end(removal, stop);
+        if let Some(stopping) = stopping {
+            self.draft.after_end(removal, stopping.last);
         }
         for &handle in before {
-            self.draft.after_end(first.unwrap_or(removal), handle);
+            self.draft.after_end(stopping.map_or(removal, |it| it.first), handle);
         }
         self.gone.insert(container.name.clone(), removal);
     }
@@ -109,32 +99,28 @@ impl<'a> Verb<'a> {
         }
     }
 
-    fn networks(&mut self) {
-        let own = |labels: &BTreeMap<String, String>| labels.get(labels::PROJECT).is_some_and(|it| it == self.name);
-        let names: Vec<NetworkName> = self
-            .observed
-            .networks
-            .iter()
-            .filter(|(_, network)| own(&network.labels))
-            // Those that other services of the project still use stay, where services were named.
-            .filter(|(_, network)| self.options.services.is_empty() || network.containers.iter().all(|it| self.gone.contains_key(it)))
-            .filter(|(name, _)| self.options.services.is_empty() || self.only_targets_use(name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            let step = self.draft.add(Action::RemoveNetwork { name }, Reason::Requested, []);
-            self.after_containers(step);
+    /// Networks go with the last container that uses them; one that somebody else uses stays, and that is said.
+    fn networks(&mut self, notices: &mut Vec<Notice>) {
+        for (name, network) in &self.observed.networks {
+            let own = network.labels.get(labels::PROJECT).is_some_and(|it| it == self.name);
+            let attached = network.containers.iter().filter(|it| !self.gone.contains_key(*it));
+            // Containers that do not run are attached to nothing, but need it when they start.
+            let staying = self.fleet.services.values().flatten().filter(|it| !self.gone.contains_key(&it.name));
+            let needing = staying.filter(|container| container.networks.contains_key(name)).map(|it| &it.name);
+            let users: BTreeSet<&ContainerName> = attached.chain(needing).collect();
+            if own && users.is_empty() {
+                let step = self.draft.add(Action::RemoveNetwork { name: name.clone() }, Reason::Requested, []);
+                self.gone.values().for_each(|&handle| self.draft.after_end(step, handle));
+            } else if own && self.options.services.is_empty() {
+                let users: Vec<&str> = users.into_iter().map(ContainerName::as_str).collect();
+                let message = format!("network `{name}` stays: {} still use it", users.join(", "));
+                notices.push(Notice { path: String::new(), message, hint: None });
+            }
         }
     }
 
-    /// Containers that do not run are attached to no network, but need it when they start.
-    fn only_targets_use(&self, network: &NetworkName) -> bool {
-        let staying = self.fleet.services.values().flatten().filter(|it| !self.gone.contains_key(&it.name));
-        staying.into_iter().all(|container| !container.networks.contains_key(network))
-    }
-
     fn volumes(&mut self) {
-        if !self.options.volumes || !self.options.services.is_empty() {
+        if !self.options.volumes {
             return;
         }
         let external: BTreeSet<&str> = self
@@ -142,16 +128,27 @@ impl<'a> Verb<'a> {
             .project
             .map(|project| project.volumes.values().filter(|it| it.external).map(|it| it.name.as_str()).collect())
             .unwrap_or_default();
-        let own = self.observed.volumes.iter().filter(|(name, volume)| {
+        for (name, volume) in &self.observed.volumes {
+            let users = self.users(|it| it.mounts.iter().any(|mount| mount.volume.as_ref() == Some(name)));
+            let going = users.iter().filter(|it| self.gone.contains_key(&it.name)).count();
+            // Where services were named, theirs go that nobody else uses.
+            let meant = self.options.services.is_empty() || (going > 0 && going == users.len());
             // Anonymous volumes carry the project's label too and go with their containers.
-            volume.labels.get(labels::PROJECT).is_some_and(|it| it == self.name)
-                && volume.labels.contains_key(labels::VOLUME)
-                && !external.contains(name.as_str())
-        });
-        let names: Vec<VolumeName> = own.map(|(name, _)| name.clone()).collect();
-        for name in names {
-            let step = self.draft.add(Action::RemoveVolume { name }, Reason::Requested, []);
-            self.after_containers(step);
+            let own = volume.labels.get(labels::PROJECT).is_some_and(|it| it == self.name) && volume.labels.contains_key(labels::VOLUME);
+            if own && meant && !external.contains(name.as_str()) {
+                let step = self.draft.add(Action::RemoveVolume { name: name.clone() }, Reason::Requested, []);
+                self.after_users(step, &users);
+            }
+        }
+    }
+
+    fn users(&self, uses: impl Fn(&ObservedContainer) -> bool) -> Vec<&'a ObservedContainer> {
+        self.fleet.services.values().flatten().copied().filter(|it| uses(it)).collect()
+    }
+
+    fn after_users(&mut self, step: Handle, users: &[&ObservedContainer]) {
+        for handle in users.iter().filter_map(|it| self.gone.get(&it.name)) {
+            self.draft.after_end(step, *handle);
         }
     }
 
@@ -159,11 +156,12 @@ impl<'a> Verb<'a> {
         let Some(which) = self.options.images else { return };
         let mut images: BTreeSet<ImageReference> = BTreeSet::new();
         for (service, containers) in self.fleet.services.iter().filter(|(name, _)| targets.contains(*name)) {
-            let built = format!("{}-{service}", self.name);
             let of_containers = containers.iter().map(|container| container.image.clone());
-            images.extend(of_containers.filter(|image| which == RemoveImages::All || image.as_str() == built));
+            images.extend(of_containers.filter(|image| which == RemoveImages::All || self.is_built_name(image, service)));
         }
-        for service in self.fleet.project.into_iter().flat_map(|project| project.services.values()) {
+        let meant = self.fleet.project.into_iter().flat_map(|project| project.services.values());
+        let named = |name: &String| self.options.services.is_empty() || targets.contains(name);
+        for service in meant.filter(|service| named(&service.name)) {
             match (which, service.image.as_str()) {
                 (RemoveImages::All, image) if !image.is_empty() => drop(images.insert(image.into())),
                 (RemoveImages::All | RemoveImages::Local, "") if service.build.is_some() => {
@@ -173,16 +171,18 @@ impl<'a> Verb<'a> {
             }
         }
         for image in images {
-            let step = self.draft.add(Action::RemoveImage { image }, Reason::Requested, []);
+            let step = self.draft.add(Action::RemoveImage { image: image.clone() }, Reason::Requested, []);
             // Another project may run it.
             self.draft.optional(step, true);
-            self.after_containers(step);
+            let users = self.users(|it| it.image == image);
+            self.after_users(step, &users);
         }
     }
 
-    fn after_containers(&mut self, step: Handle) {
-        for &handle in self.gone.values() {
-            self.draft.after_end(step, handle);
-        }
+    /// Tells whether an image has the name that is given to what a service builds.
+    fn is_built_name(&self, image: &ImageReference, service: &str) -> bool {
+        ['-', '_']
+            .into_iter()
+            .any(|separator| image.as_str() == format!("{}{separator}{service}", self.name))
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rcompose_engine_adapter::{ContainerName, ContainerState, HealthStatus, Observed, ObservedContainer};
-use rcompose_spec::model::{Condition as Wanted, Project};
+use rcompose_spec::model::{Condition as Wanted, Dependency, Project};
 
-use super::stop::{pre_stop_steps, stop_action};
+use super::foreign;
+use super::stop::stop_steps;
 use crate::draft::{Draft, Handle};
 use crate::fleet::Fleet;
+use crate::gate::Gate;
 use crate::{Action, Condition, Kill, OnFailure, Plan, PlanError, Problem, ProblemKind, Reason, Remove, Select};
 
 /// Plans `start`: what does not run is started, dependencies first and each after its conditions.
@@ -81,7 +83,13 @@ pub fn kill(name: &str, project: Option<&Project>, observed: &Observed, options:
         targets.extend(fleet.services.keys().filter(|it| !fleet.is_of_file(it)).cloned());
     }
     let signal = |container: &ObservedContainer| Action::KillContainer { name: container.name.clone(), signal: options.signal.clone() };
-    Ok(each(&fleet, observed, name, &targets, |container| container.state.is_up(), signal))
+    let mut draft = Draft::default();
+    // Those of `run` too: nobody else ends them.
+    let containers = targets.iter().filter_map(|service| fleet.services.get(service)).flatten();
+    for container in containers.filter(|it| it.is_listed() && it.state.is_up()) {
+        draft.add(signal(container), Reason::Requested, []);
+    }
+    Ok(draft.finish(name, &observed.engine, OnFailure::Continue, Vec::new()))
 }
 
 /// Plans `pause`.
@@ -131,7 +139,11 @@ pub fn rm(name: &str, project: Option<&Project>, observed: &Observed, options: &
             draft.after_end(step, stopped);
         }
     }
-    Ok(draft.finish(name, &observed.engine, OnFailure::Continue, Vec::new()))
+    let plan = draft.finish(name, &observed.engine, OnFailure::Continue, Vec::new());
+    match project.and_then(|project| foreign::check(project, observed, &plan)) {
+        Some(problem) => Err(PlanError::one(problem)),
+        None => Ok(plan),
+    }
 }
 
 fn each(
@@ -174,14 +186,12 @@ fn stop_in_order(
             .flat_map(|(name, _)| fleet.replicas(name))
             .filter_map(|it| stops.get(&it.name).copied())
             .collect();
-        for container in fleet.replicas(service).filter(|it| it.state.is_up()) {
-            let hooks = pre_stop_steps(draft, fleet.service(service), container, because, None);
-            let stop = draft.add(stop_action(&container.name, options.timeout), because.clone(), []);
-            if let Some(hook) = hooks {
-                draft.after_end(stop, hook);
-            }
-            before.iter().for_each(|&handle| draft.after_end(hooks.unwrap_or(stop), handle));
-            stops.insert(container.name.clone(), stop);
+        for container in fleet.replicas(service) {
+            let Some(stopping) = stop_steps(draft, fleet.service(service), container, options.timeout, because) else {
+                continue;
+            };
+            before.iter().for_each(|&handle| draft.after_end(stopping.first, handle));
+            stops.insert(container.name.clone(), stopping.last);
         }
     }
     stops
@@ -216,7 +226,7 @@ impl<'f, 'a> Starts<'f, 'a> {
         }
     }
 
-    fn start_one(&mut self, service: &str, container: &ObservedContainer, gates: &[Handle], because: &Reason) {
+    fn start_one(&mut self, service: &str, container: &ObservedContainer, gates: &[Gate], because: &Reason) {
         let name = container.name.clone();
         let stopped = self.stopped.get(&name).copied();
         let action = if container.state == ContainerState::Paused && stopped.is_none() {
@@ -224,7 +234,8 @@ impl<'f, 'a> Starts<'f, 'a> {
         } else {
             Action::StartContainer { name: name.clone() }
         };
-        let mut last = self.draft.add(action, because.clone(), gates.iter().copied().chain(stopped));
+        let mut last = self.draft.add(action, because.clone(), stopped);
+        gates.iter().for_each(|gate| gate.hold(&mut self.draft, last));
         for hook in self.fleet.service(service).map(|it| it.post_start.as_slice()).unwrap_or_default() {
             let action = Action::RunHook { name: name.clone(), exec: Box::new(super::stop::exec(hook)) };
             last = self.draft.add(action, because.clone(), [last]);
@@ -232,25 +243,22 @@ impl<'f, 'a> Starts<'f, 'a> {
         self.started.insert(name, last);
     }
 
-    /// Steps that must have succeeded before a service starts.
-    fn gates(&mut self, service: &str) -> Vec<Handle> {
-        let dependencies: Vec<(String, Wanted)> = self
-            .fleet
-            .dependencies(service)
-            .filter(|(_, it)| it.required)
-            .map(|(name, it)| (name.to_owned(), it.condition))
-            .collect();
+    /// Steps that must have succeeded, or ended, before a service starts.
+    fn gates(&mut self, service: &str) -> Vec<Gate> {
+        let dependencies: Vec<(String, Dependency)> =
+            self.fleet.dependencies(service).map(|(name, it)| (name.to_owned(), it.clone())).collect();
         let mut gates = Vec::new();
-        for (dependency, condition) in dependencies {
+        for (dependency, options) in dependencies {
             for container in self.fleet.replicas(&dependency) {
                 let started = self.started.get(&container.name).copied();
-                match condition {
-                    Wanted::Started => gates.extend(started),
-                    Wanted::Healthy if started.is_none() && container.health == Some(HealthStatus::Healthy) => {}
-                    Wanted::Completed if started.is_none() && container.state == (ContainerState::Exited { code: 0 }) => {}
-                    Wanted::Healthy => gates.push(self.wait_for(container, Condition::Healthy, started, service)),
-                    Wanted::Completed => gates.push(self.wait_for(container, Condition::CompletedSuccessfully, started, service)),
-                }
+                let handle = match options.condition {
+                    Wanted::Started => started,
+                    Wanted::Healthy if started.is_none() && container.health == Some(HealthStatus::Healthy) => None,
+                    Wanted::Completed if started.is_none() && container.state == (ContainerState::Exited { code: 0 }) => None,
+                    Wanted::Healthy => Some(self.wait_for(container, Condition::Healthy, started, service)),
+                    Wanted::Completed => Some(self.wait_for(container, Condition::CompletedSuccessfully, started, service)),
+                };
+                gates.extend(handle.map(|handle| Gate::new(&mut self.draft, handle, options.required, options.condition)));
             }
         }
         gates
@@ -263,6 +271,7 @@ impl<'f, 'a> Starts<'f, 'a> {
         }
         let action = Action::Await { name: container.name.clone(), until, limit: None };
         let handle = self.draft.add(action, Reason::NeededBy(service.to_owned()), started);
+        self.draft.optional(handle, true);
         self.awaits.insert(key, handle);
         handle
     }

@@ -2,40 +2,48 @@
 
 use std::time::Duration;
 
-use rcompose_engine_adapter::{ContainerName, ContainerState, Exec, ObservedContainer, Stop};
+use rcompose_engine_adapter::{ContainerState, Exec, ObservedContainer, Stop};
 use rcompose_spec::model::{Hook, Service};
 
 use crate::draft::{Draft, Handle};
 use crate::{Action, Reason};
 
-/// Returns the step that stops a container; `None` leaves the container its own time before SIGKILL.
-pub(crate) fn stop_action(name: &ContainerName, grace: Option<Duration>) -> Action {
-    Action::StopContainer { name: name.clone(), stop: Stop { signal: None, grace } }
+/// The steps that stop one container: from its first hook to the stop itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopping {
+    /// What must wait for whatever comes before.
+    pub(crate) first: Handle,
+    /// What others wait for.
+    pub(crate) last: Handle,
 }
 
-/// Adds a service's `pre_stop` hooks, one after the other; returns the last. Their failure does not keep anything running.
-pub(crate) fn pre_stop_steps(
+/// Adds a service's `pre_stop` hooks, one after the other, and the stop; `None` where nothing is there to be stopped.
+/// A hook's failure keeps nothing running. No `grace` leaves the container its own time before SIGKILL.
+pub(crate) fn stop_steps(
     draft: &mut Draft,
     service: Option<&Service>,
     container: &ObservedContainer,
+    grace: Option<Duration>,
     because: &Reason,
-    after: Option<Handle>,
-) -> Option<Handle> {
-    if container.state != ContainerState::Running {
+) -> Option<Stopping> {
+    if !container.state.is_up() {
         return None;
     }
-    let mut last = after;
-    let hooks = service.map(|it| it.pre_stop.as_slice()).unwrap_or_default();
+    let runs = container.state == ContainerState::Running;
+    let hooks = service.filter(|_| runs).map(|it| it.pre_stop.as_slice()).unwrap_or_default();
+    let mut steps: Vec<Handle> = Vec::new();
     for hook in hooks {
         let action = Action::RunHook { name: container.name.clone(), exec: Box::new(exec(hook)) };
         let step = draft.add(action, because.clone(), []);
         draft.optional(step, true);
-        if let Some(before) = last {
-            draft.after_end(step, before);
-        }
-        last = Some(step);
+        steps.push(step);
     }
-    if hooks.is_empty() { None } else { last }
+    let stop = Action::StopContainer { name: container.name.clone(), stop: Stop { signal: None, grace } };
+    steps.push(draft.add(stop, because.clone(), []));
+    for (before, after) in steps.iter().zip(steps.iter().skip(1)) {
+        draft.after_end(*after, *before);
+    }
+    Some(Stopping { first: *steps.first()?, last: *steps.last()? })
 }
 
 /// Returns what a hook runs.

@@ -160,5 +160,24 @@ fn happen(observed: &mut Observed, since: &Since) {
         project: Some("other".into()),
         service: Some("x".into()),
     };
-    observed.ports = since.ports.iter().map(holder).collect();
+    let foreign = since.ports.iter().map(holder);
+    let own = observed.containers.values().flat_map(own_ports).collect::<Vec<_>>();
+    observed.ports = own.into_iter().chain(foreign).collect();
+}
+
+fn own_ports(container: &ObservedContainer) -> Vec<PortHolder> {
+    let ports = container
+        .spec
+        .iter()
+        .flat_map(|spec| &spec.ports)
+        .filter_map(|port| Some((port.published?.0, port.protocol)));
+    let holder = |(port, protocol)| PortHolder {
+        host_ip: "0.0.0.0".parse().unwrap(),
+        port,
+        protocol,
+        container: container.name.clone(),
+        project: container.project().map(str::to_owned),
+        service: container.service().map(str::to_owned),
+    };
+    ports.map(holder).collect()
 }

@@ -7,25 +7,27 @@ use rcompose_engine_adapter::{ContainerSpec, MountKind, NetworkMode, ObservedCon
 use super::Builder;
 use super::unit::{Fate, Unit};
 use crate::draft::Handle;
-use crate::verbs::stop::{pre_stop_steps, stop_action};
+use crate::verbs::stop::stop_steps;
 use crate::{Action, Reason, lower};
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     /// Dependencies first: what is borrowed must be there when the borrower is made.
     pub(super) fn container_steps(&mut self) {
         for name in self.order() {
             let Some(mut replicas) = self.services.remove(&name) else {
                 continue;
             };
+            let mut before = self.lenders(&name);
             for leftover in &replicas.leftovers {
                 let remove = Action::RemoveContainer { name: leftover.name.clone(), volumes: false };
                 let removed = self.draft.add(remove, Reason::Replaced, []);
                 self.free_volumes(leftover, removed);
+                // What comes may take the very name.
+                before.insert(removed);
             }
-            let lenders = self.lenders(&name);
             for unit in &mut replicas.units {
                 self.take_name(unit);
-                self.make(unit, &lenders);
+                self.make(unit, &before);
             }
             self.services.insert(name, replicas);
         }
@@ -40,8 +42,8 @@ impl Builder<'_> {
         unit.made = Some(self.draft.add(rename, Reason::Replaced, []));
     }
 
-    fn make(&mut self, unit: &mut Unit<'_>, lenders: &BTreeSet<Handle>) {
-        let needs: BTreeSet<Handle> = self.needs(&unit.spec).chain(lenders.iter().copied()).collect();
+    fn make(&mut self, unit: &mut Unit<'_>, before: &BTreeSet<Handle>) {
+        let needs: BTreeSet<Handle> = self.needs(&unit.spec).chain(before.iter().copied()).collect();
         match &unit.fate {
             Fate::Keep | Fate::Start(_) | Fate::Unpause => {}
             Fate::Create(reason) => {
@@ -107,33 +109,26 @@ impl Builder<'_> {
         let Some(service) = self.project.services.get(service) else {
             return BTreeSet::new();
         };
-        let linked = service.links.iter().filter_map(|link| link.split(':').next());
-        let lenders = lower::borrowed_services(service).chain(linked).filter_map(|name| self.services.get(name));
+        let lenders = lower::made_first(service).into_iter().filter_map(|name| self.services.get(name));
         lenders.flat_map(|replicas| &replicas.units).filter_map(|unit| unit.made).collect()
     }
 
     /// Steps that take away what is more than wanted.
     pub(super) fn excess_steps(&mut self) {
-        let excess: Vec<&ObservedContainer> = self.services.values().flat_map(|replicas| replicas.excess.iter().copied()).collect();
+        let excess: Vec<&'a ObservedContainer> = self.services.values().flat_map(|replicas| replicas.excess.iter().copied()).collect();
         for container in excess {
             self.take_away(container, &Reason::Excess);
         }
     }
 
     /// Stops a container where it runs, and removes it.
-    pub(super) fn take_away(&mut self, container: &ObservedContainer, because: &Reason) {
-        let name = container.name.clone();
+    pub(super) fn take_away(&mut self, container: &'a ObservedContainer, because: &Reason) {
         let service = container.service().and_then(|service| self.project.services.get(service));
-        let hook = pre_stop_steps(&mut self.draft, service, container, because, None);
-        let stop = container.state.is_up().then(|| {
-            let stop = self.draft.add(stop_action(&name, self.options.timeout), because.clone(), []);
-            if let Some(hook) = hook {
-                self.draft.after_end(stop, hook);
-            }
-            stop
-        });
-        let removed = self.draft.add(Action::RemoveContainer { name, volumes: false }, because.clone(), stop);
+        let stopping = stop_steps(&mut self.draft, service, container, self.options.timeout, because);
+        let remove = Action::RemoveContainer { name: container.name.clone(), volumes: false };
+        let removed = self.draft.add(remove, because.clone(), stopping.map(|it| it.last));
         self.free_volumes(container, removed);
+        self.goes(container, stopping.map_or(removed, |it| it.last), removed);
     }
 }
 

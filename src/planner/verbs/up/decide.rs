@@ -41,7 +41,6 @@ impl<'a> Builder<'a> {
         }
         units.sort_by_key(|(number, _)| *number);
         let units: Vec<Unit<'a>> = units.into_iter().map(|(_, unit)| unit).collect();
-        self.check_names(service, &units);
         Replicas { units, excess, leftovers }
     }
 
@@ -91,8 +90,9 @@ impl<'a> Builder<'a> {
             None => Fate::Create(Reason::Missing),
             Some(container) => self.fate(service, &spec, container),
         };
-        let (restart, created, made, stopped, removed, started) = (None, None, None, None, None, None);
-        Unit { name, spec, existing, fate, restart, created, made, stopped, removed, started }
+        let (restart, created, made) = (None, None, None);
+        let (stopping, stopped, removed, start, started) = (None, None, None, None, None);
+        Unit { name, spec, existing, fate, restart, created, made, stopping, stopped, removed, start, started }
     }
 
     fn fate(&mut self, service: &Service, spec: &rcompose_engine_adapter::ContainerSpec, container: &ObservedContainer) -> Fate {
@@ -118,28 +118,6 @@ impl<'a> Builder<'a> {
             ContainerState::Created => Fate::Start(Reason::Stopped),
             ContainerState::Exited { code } => Fate::Start(Reason::Ended(code)),
             ContainerState::Dead | ContainerState::Removing => Fate::Recreate(Reason::Stopped),
-        }
-    }
-
-    /// A name that somebody else has is found out before anything is done.
-    fn check_names(&mut self, service: &Service, units: &[Unit<'a>]) {
-        for unit in units {
-            let Some(holder) = self.observed.containers.get(&unit.name) else {
-                continue;
-            };
-            let ours = holder.project() == Some(&self.project.name) && holder.service() == Some(&service.name);
-            if ours {
-                continue;
-            }
-            let owner = match (holder.project(), holder.service()) {
-                (Some(project), Some(owner)) => format!("service {owner} of project {project}"),
-                _ => "a container of no project".to_owned(),
-            };
-            let path = format!("services.{}.container_name", service.name);
-            let message = format!("the name `{}` is taken by {owner}", unit.name);
-            let problem = Problem::new(ProblemKind::NameTaken, path, message);
-            self.lowering
-                .problem(problem.hint(format!("remove that container (`docker rm {}`) or choose another name", unit.name)));
         }
     }
 }

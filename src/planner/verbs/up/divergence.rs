@@ -29,7 +29,7 @@ impl Builder<'_> {
     /// What it borrows from is made anew.
     fn follows(&self, service: &Service) -> Option<Reason> {
         let mut lenders = lower::borrowed_services(service);
-        let lender = lenders.find(|name| self.services.get(*name).is_some_and(super::Replicas::any_made))?;
+        let lender = lenders.find(|name| self.services.get(*name).is_some_and(super::Replicas::first_is_made))?;
         Some(Reason::Follows(format!("service {lender}")))
     }
 

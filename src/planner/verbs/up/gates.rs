@@ -6,14 +6,8 @@ use rcompose_spec::model::{Condition as Wanted, Dependency};
 use super::Builder;
 use super::unit::Unit;
 use crate::draft::Handle;
+use crate::gate::Gate;
 use crate::{Condition, Problem, ProblemKind, Reason};
-
-/// A step that must have succeeded, or only ended, before a service starts.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Gate {
-    Required(Handle),
-    Optional(Handle),
-}
 
 impl Builder<'_> {
     pub(super) fn gates(&mut self, service: &str) -> Vec<Gate> {
@@ -36,12 +30,7 @@ impl Builder<'_> {
                     Wanted::Completed => self.gate(service, unit, Condition::CompletedSuccessfully),
                 };
                 let Some(handle) = gate else { continue };
-                if dependency.required {
-                    self.draft.optional(handle, false);
-                    gates.push(Gate::Required(handle));
-                } else {
-                    gates.push(Gate::Optional(handle));
-                }
+                gates.push(Gate::new(&mut self.draft, handle, dependency.required, dependency.condition));
             }
             self.services.insert(name, replicas);
         }

@@ -1,5 +1,6 @@
 //! `up` and `create`: from what is there to what is wanted.
 
+mod claims;
 mod containers;
 mod decide;
 mod divergence;
@@ -56,6 +57,8 @@ pub(crate) struct Builder<'a> {
     volumes: BTreeMap<VolumeName, Handle>,
     /// Steps that remove volumes to be made anew.
     volume_removals: BTreeMap<VolumeName, Handle>,
+    /// Containers that go: the step after which they hold no port, and the one after which their name is free.
+    going: BTreeMap<ContainerName, (Handle, Handle)>,
     /// Waiting steps, shared by all that wait for the same.
     awaits: BTreeMap<(ContainerName, &'static str), Handle>,
 }
@@ -82,6 +85,7 @@ impl<'a> Builder<'a> {
             replaced_networks: BTreeSet::new(),
             volumes: BTreeMap::new(),
             volume_removals: BTreeMap::new(),
+            going: BTreeMap::new(),
             awaits: BTreeMap::new(),
         })
     }
@@ -95,17 +99,22 @@ impl<'a> Builder<'a> {
     pub(crate) fn prepare(&mut self) {
         self.decide_volumes();
         self.decide_networks();
+        self.observed_peers();
         self.decide_services();
+        self.check_names();
         self.check_ports();
+        self.check_volume_users();
         self.container_steps();
-        self.network_steps();
+        self.mark_attached();
         self.stop_steps();
         self.excess_steps();
+        self.orphans();
+        self.network_steps();
         if self.options.start {
             self.start_steps();
             self.wait_steps();
         }
-        self.orphans();
+        self.claim();
     }
 
     pub(crate) fn finish(mut self) -> Result<Plan, PlanError> {

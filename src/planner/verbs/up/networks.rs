@@ -6,6 +6,7 @@ use rcompose_spec::model::Network;
 use super::Builder;
 use super::unit::Fate;
 use crate::draft::Handle;
+use crate::verbs::stop::stop_steps;
 use crate::{Action, Problem, ProblemKind, Reason, lower};
 
 impl Builder<'_> {
@@ -52,7 +53,19 @@ impl Builder<'_> {
         }
     }
 
-    /// For networks made anew: stop, detach, remove, make, attach the same containers.
+    /// What stays on a network that is made anew is stopped and started again.
+    pub(super) fn mark_attached(&mut self) {
+        for network in self.replaced_networks.clone() {
+            let attached = self.observed.networks.get(&network).map(|it| it.containers.clone()).unwrap_or_default();
+            let units = self.services.values_mut().flat_map(|it| &mut it.units);
+            let kept = units.filter(|unit| unit.fate == Fate::Keep && unit.restart.is_none());
+            for unit in kept.filter(|unit| unit.existing.is_some_and(|it| attached.contains(&it.name))) {
+                unit.restart = Some(Reason::Follows(format!("network {network}")));
+            }
+        }
+    }
+
+    /// For networks made anew: detach, remove, make, attach the same containers.
     pub(super) fn network_steps(&mut self) {
         for name in self.replaced_networks.clone() {
             let Some(&created) = self.networks.get(&name) else { continue };
@@ -60,36 +73,62 @@ impl Builder<'_> {
             self.draft.after(created, removal);
             let attached = self.observed.networks.get(&name).map(|it| it.containers.clone()).unwrap_or_default();
             for container in attached {
-                self.reattach(&name, &container, removal, created);
+                let detach = Action::Disconnect { container: container.clone(), network: name.clone() };
+                let detached = self.draft.add(detach, Reason::Follows(format!("network {name}")), []);
+                self.draft.after(removal, detached);
+                if !self.reattach(&name, &container, detached, created) {
+                    self.reattach_outsider(&name, &container, detached, created);
+                }
             }
         }
     }
 
-    fn reattach(&mut self, network: &NetworkName, container: &ContainerName, removal: Handle, created: Handle) {
-        let because = || Reason::Follows(format!("network {network}"));
-        let detach = Action::Disconnect { container: container.clone(), network: network.clone() };
-        let detached = self.draft.add(detach, because(), []);
-        self.draft.after(removal, detached);
+    /// Attaches a container of this plan again; false where it is none.
+    fn reattach(&mut self, network: &NetworkName, container: &ContainerName, detached: Handle, created: Handle) -> bool {
         let draft = &mut self.draft;
         let units = self.services.values_mut().flat_map(|it| &mut it.units);
+        let mut found = false;
         for unit in units.filter(|unit| unit.existing.is_some_and(|it| it.name == *container)) {
-            let is_up = unit.is_up();
-            if is_up && unit.stopped.is_none() {
-                let stop = crate::verbs::stop::stop_action(container, None);
-                let stopped = draft.add(stop, because(), []);
-                unit.stopped = Some(stopped);
-            }
+            found = true;
             if let Some(stopped) = unit.stopped {
                 draft.after(detached, stopped);
             }
             if let (false, Some(attachment)) = (unit.fate.makes(), attachment(&unit.spec.network, network)) {
                 let attach = Action::Connect { container: unit.name.clone(), attachment: Box::new(attachment) };
-                let attached = draft.add(attach, because(), [created, detached]);
-                unit.made = Some(attached);
-                if is_up && unit.fate == Fate::Keep {
-                    unit.restart = Some(because());
-                }
+                let before = [created, detached].into_iter().chain(unit.made);
+                unit.made = Some(draft.add(attach, Reason::Follows(format!("network {network}")), before));
             }
+        }
+        found
+    }
+
+    /// A container that is not in this plan goes through the same; one of another project cannot be asked to.
+    fn reattach_outsider(&mut self, network: &NetworkName, name: &ContainerName, detached: Handle, created: Handle) {
+        if let Some(&(gone, _)) = self.going.get(name) {
+            return self.draft.after(detached, gone);
+        }
+        let Some(container) = self.observed.containers.get(name).filter(|it| it.project() == Some(&self.project.name)) else {
+            let message = format!("network `{network}` must be made anew, but {name}, which is not of this project, is attached to it");
+            let problem = Problem::new(ProblemKind::Invalid, "networks", message);
+            return self
+                .lowering
+                .problem(problem.hint(format!("detach it: `docker network disconnect {network} {name}`")));
+        };
+        let because = Reason::Follows(format!("network {network}"));
+        let service = container
+            .service()
+            .and_then(|it| self.project.services.get(it).or_else(|| self.project.disabled.get(it)));
+        let stopping = stop_steps(&mut self.draft, service, container, self.options.timeout, &because);
+        if let Some(stopping) = stopping {
+            self.draft.after(detached, stopping.last);
+        }
+        let Some(attachment) = container.spec.as_ref().and_then(|spec| attachment(&spec.network, network)) else {
+            return;
+        };
+        let attach = Action::Connect { container: name.clone(), attachment: Box::new(attachment) };
+        let attached = self.draft.add(attach, because.clone(), [created, detached]);
+        if stopping.is_some() && self.options.start {
+            self.draft.add(Action::StartContainer { name: name.clone() }, because, [attached]);
         }
     }
 }

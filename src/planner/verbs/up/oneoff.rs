@@ -6,7 +6,6 @@ use rcompose_engine_adapter::ContainerSpec;
 use rcompose_spec::model::Service;
 
 use super::Builder;
-use super::gates::Gate;
 use crate::lower::{self, Instance};
 use crate::{Action, Reason, identity};
 
@@ -18,7 +17,6 @@ impl Builder<'_> {
 
     /// Lowers one container.
     pub(crate) fn lower(&mut self, service: &Service, instance: &Instance) -> ContainerSpec {
-        self.observed_peers(service);
         lower::container(&mut self.lowering, service, instance)
     }
 
@@ -28,25 +26,22 @@ impl Builder<'_> {
         let needs: Vec<_> = self.needs(&spec).chain(self.lenders(&service.name)).collect();
         let create = self.draft.add(Action::CreateContainer(Box::new(spec)), Reason::Requested, needs);
         for gate in self.gates(&service.name) {
-            match gate {
-                Gate::Required(handle) => self.draft.after(create, handle),
-                Gate::Optional(handle) => self.draft.after_end(create, handle),
-            }
+            gate.hold(&mut self.draft, create);
         }
     }
 
-    /// With `--no-deps` references to services mean the containers that are there.
-    fn observed_peers(&mut self, service: &Service) {
-        for name in service.depends_on.keys().chain(self.project.services.keys()) {
-            if self.lowering.peers.contains_key(name) {
-                continue;
-            }
+    /// References to services that are not in this plan mean the containers that are there.
+    pub(super) fn observed_peers(&mut self) {
+        for (name, peer) in self.project.services.iter().chain(&self.project.disabled) {
             let own = self.observed.containers.values().filter(|container| {
-                container.project() == Some(&self.project.name) && container.service() == Some(name) && !container.is_oneoff()
+                container.project() == Some(&self.project.name)
+                    && container.service() == Some(name)
+                    && container.is_listed()
+                    && !container.is_oneoff()
             });
             let by_number: BTreeMap<_, _> = own.map(|container| (container.number(), container.name.clone())).collect();
             let mut names: Vec<_> = by_number.into_values().collect();
-            if let (true, Some(peer)) = (names.is_empty(), self.project.services.get(name)) {
+            if names.is_empty() {
                 names.push(identity::container_name(self.project, peer, 1, self.lowering.world));
             }
             self.lowering.peers.insert(name.clone(), names);

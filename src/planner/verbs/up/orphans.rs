@@ -8,8 +8,8 @@ use crate::verbs::foreign::is_orphan;
 
 impl Builder<'_> {
     pub(super) fn orphans(&mut self) {
-        let orphans: Vec<&ObservedContainer> = self
-            .observed
+        let observed = self.observed;
+        let orphans: Vec<&ObservedContainer> = observed
             .containers
             .values()
             .filter(|it| is_orphan(self.project, it) || is_finished_oneoff(self.project, it))

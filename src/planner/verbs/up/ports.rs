@@ -88,18 +88,7 @@ impl Builder<'_> {
 
     /// Tells whether a holder still holds its port once the plan is done.
     fn stays(&self, holder: &PortHolder) -> bool {
-        let ours = holder.project.as_deref() == Some(&self.project.name);
-        if !ours {
-            return true;
-        }
-        let Some(replicas) = holder.service.as_ref().and_then(|service| self.services.get(service)) else {
-            // An orphan goes only when asked, a service that is not in this plan stays.
-            return !self.options.remove_orphans;
-        };
-        replicas
-            .units
-            .iter()
-            .any(|unit| unit.existing.is_some_and(|it| it.name == holder.container) && !unit.fate.makes())
+        self.observed.containers.get(&holder.container).is_none_or(|container| !self.leaves(container))
     }
 
     /// Two services of the project want the same fixed port; unless one of them waits for the other to have ended.
@@ -166,7 +155,7 @@ impl Builder<'_> {
     }
 }
 
-fn clashes(port: &PortSpec, ip: IpAddr, protocol: rcompose_engine_adapter::Protocol) -> bool {
+pub(super) fn clashes(port: &PortSpec, ip: IpAddr, protocol: rcompose_engine_adapter::Protocol) -> bool {
     port.protocol == protocol && overlap(port.host_ip, Some(ip))
 }
 

@@ -1,11 +1,11 @@
 //! Steps that start containers, each after what its service depends on.
 
-use rcompose_engine_adapter::HealthStatus;
+use rcompose_engine_adapter::{ContainerState, HealthStatus, ObservedContainer};
 
 use super::Builder;
-use super::gates::Gate;
 use super::unit::{Fate, Unit};
 use crate::draft::Handle;
+use crate::gate::Gate;
 use crate::verbs::stop::exec;
 use crate::{Action, Condition, Reason};
 
@@ -34,11 +34,9 @@ impl Builder<'_> {
         let after: Vec<Handle> = unit.made.into_iter().chain(unit.stopped).collect();
         let thawed = matches!(action, Action::UnpauseContainer { .. });
         let start = self.draft.add(action, because.clone(), after);
+        unit.start = Some(start);
         for gate in gates {
-            match gate {
-                Gate::Required(handle) => self.draft.after(start, *handle),
-                Gate::Optional(handle) => self.draft.after_end(start, *handle),
-            }
+            gate.hold(&mut self.draft, start);
         }
         let hooks = self
             .project
@@ -81,6 +79,7 @@ impl Builder<'_> {
 
 /// Tells whether a container that nothing happens to is ready by what was observed.
 fn is_ready(unit: &Unit<'_>) -> bool {
-    let health = unit.existing.and_then(|container| container.health);
-    unit.is_untouched() && matches!(health, None | Some(HealthStatus::Healthy))
+    let runs = |container: &ObservedContainer| container.state == ContainerState::Running;
+    let healthy = |container: &ObservedContainer| matches!(container.health, None | Some(HealthStatus::Healthy));
+    unit.is_untouched() && unit.existing.is_some_and(|container| runs(container) && healthy(container))
 }

@@ -17,7 +17,12 @@ pub(super) struct Replicas<'a> {
 }
 
 impl Replicas<'_> {
-    /// Tells whether any container is made, so that who borrows from it must be made anew.
+    /// Tells whether the first container is made, which is the one that others borrow from.
+    pub(super) fn first_is_made(&self) -> bool {
+        self.units.first().is_some_and(|unit| unit.fate.makes())
+    }
+
+    /// Tells whether any container is made.
     pub(super) fn any_made(&self) -> bool {
         self.units.iter().any(|unit| unit.fate.makes())
     }
@@ -40,10 +45,14 @@ pub(super) struct Unit<'a> {
     pub(super) created: Option<Handle>,
     /// The step after which it has its name.
     pub(super) made: Option<Handle>,
+    /// The first of the steps that stop what is there.
+    pub(super) stopping: Option<Handle>,
     /// The step that stops what is there.
     pub(super) stopped: Option<Handle>,
     /// The step that takes what is there away.
     pub(super) removed: Option<Handle>,
+    /// The step that starts it.
+    pub(super) start: Option<Handle>,
     /// The step after which it runs, hooks included.
     pub(super) started: Option<Handle>,
 }

@@ -1,6 +1,6 @@
 //! Volumes: made where missing; made anew, at a risk that somebody accepts, where they differ.
 
-use rcompose_engine_adapter::{ObservedVolume, VolumeName, labels};
+use rcompose_engine_adapter::{ObservedContainer, ObservedVolume, VolumeName, labels};
 use rcompose_spec::model::Volume;
 
 use super::Builder;
@@ -17,6 +17,22 @@ impl Builder<'_> {
                 Some(found) => self.existing_volume(key, volume, &name, found),
             }
         }
+    }
+
+    /// A volume cannot be made anew while a container that stays uses it.
+    pub(super) fn check_volume_users(&mut self) {
+        let mut problems = Vec::new();
+        for name in self.volume_removals.keys() {
+            let uses = |it: &&ObservedContainer| it.mounts.iter().any(|mount| mount.volume.as_ref() == Some(name));
+            let users = self.observed.containers.values().filter(uses).filter(|it| !self.leaves(it));
+            let users: Vec<&str> = users.map(|it| it.name.as_str()).collect();
+            if !users.is_empty() {
+                let message = format!("volume `{name}` must be made anew, but {} outside this plan use it", users.join(", "));
+                let problem = Problem::new(ProblemKind::Invalid, "volumes", message);
+                problems.push(problem.hint("bring the whole project up, or remove these containers first"));
+            }
+        }
+        problems.into_iter().for_each(|problem| self.lowering.problem(problem));
     }
 
     fn external_volume(&mut self, key: &str, name: &VolumeName, found: bool) {
