@@ -1,7 +1,6 @@
 //! Laws of planner, executor and engine together, on the in-memory engine: `up` twice is an empty plan, a crash anywhere
 //! loses nothing, a deep graph ends under any limit.
 
-
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;

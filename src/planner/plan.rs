@@ -90,8 +90,9 @@ impl Plan {
 
     /// Returns a step by its number.
     pub fn step(&self, id: StepId) -> Option<&Step> {
-        let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
-        self.steps.get(index).filter(|step| step.id == id)
+        // Steps are listed by rising number.
+        let index = self.steps.binary_search_by_key(&id, |step| step.id).ok()?;
+        self.steps.get(index)
     }
 }
 
