@@ -11,9 +11,6 @@ use crate::style::{Paint, Tone};
 /// Renders a plan as complete lines. `title` says which round it is, where there are several.
 pub(crate) fn text(plan: &Plan, title: &str, may_change: bool, paint: Paint) -> String {
     let mut text = format!("{}\n", paint.paint(Tone::Strong, title));
-    if plan.is_empty() {
-        text.push_str("  nothing to do\n");
-    }
     let rows: Vec<Row> = plan.steps.iter().map(|step| Row::of(step, may_change)).collect();
     let widths = Widths::of(&rows);
     for row in &rows {
