@@ -10,6 +10,7 @@ use crate::interpolate::Variables;
 use crate::load::Loader;
 use crate::paths;
 use crate::sources::{Files, Kind, LoadOptions, Sources};
+use crate::trace::{Owner, Setting};
 
 /// Names looked for, the preferred first.
 const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -47,6 +48,8 @@ pub struct Discovered {
     pub sources: Sources,
     /// What is worth saying.
     pub warnings: Vec<Warning>,
+    /// The lines of `.env` or `--env-file`, the strongest first; empty unless [`LoadOptions::trace`] asks for them.
+    pub settings: Vec<Setting>,
 }
 
 /// Finds the files of a project, starting in the folder `cwd` with the process's variables `env`.
@@ -54,10 +57,13 @@ pub struct Discovered {
 /// # Errors
 /// No compose file, with the folders that were searched; files of variables that are missing or cannot be read.
 pub fn discover(given: &Given, cwd: &Path, env: &BTreeMap<String, String>, files: &dyn Files) -> Result<Discovered, SpecErrors> {
-    let mut findings = Findings::default();
+    let mut findings = Findings::tracing(given.options.trace);
     let sources = Search { given, cwd, files, findings: &mut findings }.run(env);
     match sources {
-        Some(sources) if findings.errors.is_empty() => Ok(Discovered { sources, warnings: findings.warnings }),
+        Some(sources) if findings.errors.is_empty() => {
+            let settings = findings.trace.map(|trace| trace.settings).unwrap_or_default();
+            Ok(Discovered { sources, warnings: findings.warnings, settings })
+        }
         _ => Err(findings.into_errors()),
     }
 }
@@ -166,9 +172,14 @@ impl Search<'_> {
                 ),
             }
         }
+        let before = self.findings.trace.as_ref().map_or(0, |trace| trace.settings.len());
         let mut loader = Loader::new(self.files, LoadOptions::default(), self.findings);
-        for (name, value) in environment::env_files(&mut loader, &found, variables) {
+        for (name, value) in environment::env_files(&mut loader, &found, variables, Some(&Owner::Project)) {
             variables.entry(name).or_insert(value);
+        }
+        if let Some(trace) = &mut self.findings.trace {
+            // Of one call the last line wins, of several calls the first one.
+            trace.settings[before..].reverse();
         }
     }
 

@@ -13,26 +13,37 @@ pub(crate) struct Fault {
     pub(crate) hint: String,
 }
 
-/// Reads a file of variables.
+/// One line of a file of variables that gives a variable its value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    /// First byte of the name.
+    pub(crate) at: usize,
+}
+
+/// Reads a file of variables; of lines for the same variable the last one holds.
 ///
 /// `outer` is asked first when a value names a variable, then what stands above in the file.
-pub(crate) fn parse(text: &str, outer: &dyn Lookup, effects: &mut Effects) -> Result<BTreeMap<String, String>, Fault> {
-    let mut reader = Reader { text, at: 0, outer, known: BTreeMap::new() };
+pub(crate) fn parse(text: &str, outer: &dyn Lookup, effects: &mut Effects) -> Result<Vec<Line>, Fault> {
+    let mut reader = Reader { text, at: 0, outer, known: BTreeMap::new(), lines: Vec::new() };
     while reader.skip_to_statement() {
         reader.statement(effects)?;
     }
-    Ok(reader.known)
+    Ok(reader.lines)
 }
 
 /// Reads `format: raw`: every line is `KEY=VALUE` as it stands, without quotes, comments behind values or variables.
-pub(crate) fn parse_raw(text: &str, outer: &dyn Lookup) -> Result<BTreeMap<String, String>, Fault> {
-    let mut known = BTreeMap::new();
+pub(crate) fn parse_raw(text: &str, outer: &dyn Lookup) -> Result<Vec<Line>, Fault> {
+    let mut lines = Vec::new();
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
         let line = line.trim_end_matches(['\n', '\r']);
+        let indented = line.len();
         let line = line.trim_start();
+        let start = start + indented - line.len();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -48,10 +59,10 @@ pub(crate) fn parse_raw(text: &str, outer: &dyn Lookup) -> Result<BTreeMap<Strin
             });
         }
         if let Some(value) = value.or_else(|| outer.get(key)) {
-            known.insert(key.to_owned(), value.to_owned());
+            lines.push(Line { name: key.to_owned(), value: value.to_owned(), at: start });
         }
     }
-    Ok(known)
+    Ok(lines)
 }
 
 struct Reader<'a> {
@@ -59,6 +70,7 @@ struct Reader<'a> {
     at: usize,
     outer: &'a dyn Lookup,
     known: BTreeMap<String, String>,
+    lines: Vec<Line>,
 }
 
 /// Variables of the surroundings over those of the file so far.
@@ -106,13 +118,18 @@ impl<'a> Reader<'a> {
         }
         if inherited {
             if let Some(value) = self.outer.get(key) {
-                self.known.insert(key.to_owned(), value.to_owned());
+                self.set(key, value.to_owned(), start);
             }
             return Ok(());
         }
         let value = self.value(effects)?;
-        self.known.insert(key.to_owned(), value);
+        self.set(key, value, start);
         Ok(())
+    }
+
+    fn set(&mut self, name: &str, value: String, at: usize) {
+        self.known.insert(name.to_owned(), value.clone());
+        self.lines.push(Line { name: name.to_owned(), value, at });
     }
 
     /// Reads a name up to `=` or `:`; a line without either inherits its value.
@@ -249,7 +266,10 @@ mod tests {
 
     fn read(text: &str) -> Result<Vec<(String, String)>, Fault> {
         let outer = |name: &str| (name == "OS").then_some("outside");
-        Ok(parse(text, &outer, &mut Effects::default())?.into_iter().collect())
+        Ok(parse(text, &outer, &mut Effects::default())?
+            .into_iter()
+            .map(|line| (line.name, line.value))
+            .collect())
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::load::Loader;
 use crate::model::{EnvFile, Service};
 use crate::span::{Origins, Source, Span};
 use crate::template::{Effects, Lookup};
+use crate::trace::{Owner, Setting};
 use crate::tree::{Node, Value};
 
 /// Gives list entries without a value the one of the variables, where there is one.
@@ -32,8 +33,8 @@ pub(crate) fn inherit(model: &mut Node, variables: &Variables) {
     }
 }
 
-/// Reads files of variables over each other; `outer` wins where values name variables.
-pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>)], outer: &Variables) -> Variables {
+/// Reads files of variables over each other; `outer` wins where values name variables. `owner` says whose they are, for the trace.
+pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>)], outer: &Variables, owner: Option<&Owner>) -> Variables {
     let mut known = Variables::new();
     for (path, from) in files {
         let Some(source) = loader.read(path, from.as_ref()) else {
@@ -43,11 +44,37 @@ pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>
         let parsed = dotenv::parse(&source.text, &Over(outer, &known), &mut effects);
         warn_unset(effects.unset, loader.findings);
         match parsed {
-            Ok(variables) => known.extend(variables),
+            Ok(lines) => take(lines, &source, owner, &mut known, loader.findings),
             Err(fault) => loader.findings.error(fault_at(&source, fault)),
         }
     }
     known
+}
+
+/// Takes in the lines of a file, later ones over earlier ones.
+fn take(lines: Vec<dotenv::Line>, source: &Arc<Source>, owner: Option<&Owner>, known: &mut Variables, findings: &mut Findings) {
+    if let (Some(trace), Some(owner)) = (&mut findings.trace, owner) {
+        trace.settings.extend(lines.iter().map(|line| Setting {
+            name: line.name.clone(),
+            value: line.value.clone(),
+            span: span_of(source, line.at, line.at + line.name.len()),
+            owner: owner.clone(),
+        }));
+    }
+    known.extend(lines.into_iter().map(|line| (line.name, line.value)));
+}
+
+/// A stretch of a file of variables.
+fn span_of(source: &Arc<Source>, start: usize, end: usize) -> Span {
+    let before = &source.text[..start];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Span {
+        source: Arc::clone(source),
+        start,
+        end,
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
 }
 
 fn warn_unset(unset: Vec<String>, findings: &mut Findings) {
@@ -69,16 +96,8 @@ impl Lookup for Over<'_> {
 /// A mistake in a file of variables, with its place.
 fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> SpecError {
     let at = fault.at.min(source.text.len());
-    let before = &source.text[..at];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let rest = &source.text[at..];
-    let span = Span {
-        source: Arc::clone(source),
-        start: at,
-        end: at + rest.find('\n').unwrap_or(rest.len()),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-    };
+    let span = span_of(source, at, at + rest.find('\n').unwrap_or(rest.len()));
     SpecError::new(Code::Dotenv, format!("failed to read {}: {}", source.path.display(), fault.message))
         .at(&span)
         .hint(fault.hint)
@@ -87,10 +106,11 @@ fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> SpecError {
 /// Puts the content of `env_file` under `environment`, and that of `label_file` under `labels`.
 pub(crate) fn resolve(loader: &mut Loader<'_>, service: &mut Service, variables: &Variables, origins: &Origins) {
     let path = format!("services.{}", service.name);
+    let owner = Owner::Service(service.name.clone());
     let mut known = Variables::new();
     for (index, file) in std::mem::take(&mut service.env_file).into_iter().enumerate() {
         let span = origins.get(&format!("{path}.env_file[{index}].path"));
-        env_file(loader, &file, span, variables, &mut known);
+        env_file(loader, &file, span, variables, &mut known, &owner);
     }
     for (name, value) in known {
         service.environment.entry(name).or_insert(Some(value));
@@ -102,7 +122,7 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, service: &mut Service, variables:
             missing(loader, "label file", &file, span);
             continue;
         }
-        let more = env_files(loader, &[(PathBuf::from(&file), span.cloned())], &Variables::new());
+        let more = env_files(loader, &[(PathBuf::from(&file), span.cloned())], &Variables::new(), None);
         labels.extend(more);
     }
     for (name, value) in labels {
@@ -110,7 +130,7 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, service: &mut Service, variables:
     }
 }
 
-fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variables: &Variables, known: &mut Variables) {
+fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variables: &Variables, known: &mut Variables, owner: &Owner) {
     let path = Path::new(&file.path);
     if loader.files.kind(path).is_none() {
         if file.required {
@@ -134,7 +154,7 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
     };
     warn_unset(effects.unset, loader.findings);
     match parsed {
-        Ok(more) => known.extend(more),
+        Ok(lines) => take(lines, &source, Some(owner), known, loader.findings),
         Err(fault) => loader.findings.error(fault_at(&source, fault)),
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use crate::error::{Code, SpecError};
 use crate::findings::Findings;
 use crate::load::{Document, Loader, MAX_CHAIN, Scope};
+use crate::path::Step;
 use crate::paths;
 use crate::reset::{self, Keys};
 use crate::span::Span;
@@ -82,7 +83,12 @@ impl Extender<'_, '_, '_> {
         let (Some(mut base), Some(entry)) = (base, services.get_mut(name)) else {
             return;
         };
-        reset::apply(&mut base, &reset::of_service(place.resets, name));
+        reset::apply(
+            &mut base,
+            &reset::of_service(place.resets, name),
+            &[Step::Key("services"), Step::Key(name)],
+            self.loader.findings,
+        );
         let service = entry.node.clone();
         merge::extend(&mut base, service, name, self.loader.findings);
         base.span = entry.node.span.clone();
@@ -163,7 +169,7 @@ impl Extender<'_, '_, '_> {
             match &mut merged {
                 None => merged = Some(document),
                 Some(base) => {
-                    reset::apply(&mut base.node, &document.resets);
+                    reset::apply(&mut base.node, &document.resets, &[], self.loader.findings);
                     merge::merge(&mut base.node, document.node, self.loader.findings);
                     base.resets.append(&mut document.resets);
                 }
@@ -173,11 +179,11 @@ impl Extender<'_, '_, '_> {
         if let Some(map) = document.node.as_map_mut() {
             map.retain(|key, _| key == "services");
         }
-        unique::enforce(&mut document.node);
+        unique::enforce(&mut document.node, self.loader.findings);
         // What cannot be read stays as it is: if it is extended, it is reported there.
         canonical::canonical(&mut document.node, true, &mut Findings::default());
         defaults::omit_empty(&mut document.node);
-        unique::enforce(&mut document.node);
+        unique::enforce(&mut document.node, self.loader.findings);
         let folder = path.parent().unwrap_or(Path::new("/"));
         self.loader.base(folder).resolve(&mut document.node);
         let services = document.node.get("services").and_then(Node::as_map).cloned();

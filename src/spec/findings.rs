@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
+use crate::path::Step;
 use crate::span::Span;
+use crate::trace::Trace;
+use crate::tree::Node;
 
 /// Most mistakes reported; nobody reads more, and each is compared with those before.
 const MAX_ERRORS: usize = 500;
@@ -15,6 +18,8 @@ const MAX_WARNINGS: usize = 500;
 pub(crate) struct Findings {
     pub(crate) errors: Vec<SpecError>,
     pub(crate) warnings: Vec<Warning>,
+    /// Where values come from, if that is asked for.
+    pub(crate) trace: Option<Box<Trace>>,
     chain: Vec<Note>,
     /// How many mistakes the stages before this one found.
     earlier: usize,
@@ -82,6 +87,18 @@ impl Findings {
         let known = |known: &Warning| known.message == warning.message;
         if self.warnings.len() < MAX_WARNINGS && !self.warnings.iter().any(known) {
             self.warnings.push(warning);
+        }
+    }
+
+    /// Collects, and records where values come from where `trace` says so.
+    pub(crate) fn tracing(trace: bool) -> Self {
+        Self { trace: trace.then(Box::default), ..Self::default() }
+    }
+
+    /// Records that a value counts no more.
+    pub(crate) fn overridden(&mut self, path: &[Step<'_>], node: &Node, by: Option<&Span>) {
+        if let Some(trace) = &mut self.trace {
+            trace.overridden(path, node, by);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::load::{Loader, MAX_CHAIN, Scope};
 use crate::paths;
 use crate::sources::Kind;
 use crate::span::Span;
+use crate::trace::Owner;
 use crate::tree::{Map, Node, Value};
 
 /// Adds what a document includes to it.
@@ -140,7 +141,8 @@ fn variables(loader: &mut Loader<'_>, wanted: &Wanted, directory: &Path, scope: 
         }
         own.push((path, Some(span.clone())));
     }
-    let mut variables = env_files(loader, &own, scope.variables);
+    let owner = Owner::Include(wanted.span.clone());
+    let mut variables = env_files(loader, &own, scope.variables, Some(&owner));
     for (name, value) in scope.variables {
         variables.insert(name.clone(), value.clone());
     }

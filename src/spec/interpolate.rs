@@ -1,11 +1,12 @@
 //! Replaces variables in values (never in keys), and turns texts into the types that their attributes have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Code, SpecError};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::template::{self, Effects, Lookup};
+use crate::trace::VariableUse;
 use crate::tree::{Node, Value};
 
 /// The variables of one file.
@@ -54,10 +55,23 @@ impl Interpolator<'_> {
         }
     }
 
+    /// Records which variables a text names.
+    fn used(&mut self, text: &str, node: &Node, path: &[Step<'_>]) {
+        let Some(trace) = &mut self.findings.trace else { return };
+        let names: BTreeSet<String> = template::uses(text).into_iter().map(|used| used.name).collect();
+        trace.uses.extend(names.into_iter().map(|name| VariableUse {
+            name,
+            path: show(path),
+            written: text.to_owned(),
+            span: node.span.clone(),
+        }));
+    }
+
     /// The value of one text; the text as it was if it cannot be read.
     fn scalar(&mut self, text: String, node: &Node, path: &[Step<'_>]) -> Value {
         let mut text = text;
         if text.contains('$') {
+            self.used(&text, node, path);
             match template::substitute(&text, self.variables, &mut self.effects) {
                 Ok(value) => text = value,
                 Err(fault) => {

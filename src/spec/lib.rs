@@ -43,7 +43,9 @@ mod path;
 mod report;
 mod sources;
 mod span;
+mod trace;
 mod tree;
+mod why;
 
 pub mod hash;
 pub mod model;
@@ -55,6 +57,8 @@ pub use report::{Place, Report};
 pub use resolve::{Selection, load, select};
 pub use sources::{Files, Kind, LoadOptions, Sources};
 pub use span::{Origins, Source, Span};
+pub use trace::{Overridden, Owner, Setting, Trace, VariableUse};
+pub use why::{By, Claim, Element, Elements, ServiceWhy, Unknown, Why, elements, why};
 
 /// A project, with what was noticed and where each value was written.
 #[derive(Debug, Clone)]
@@ -65,4 +69,8 @@ pub struct Loaded {
     pub warnings: Vec<Warning>,
     /// Where each value was written.
     pub origins: Origins,
+    /// Where values come from; empty unless [`LoadOptions::trace`] asks for it.
+    pub trace: Trace,
+    /// How it was loaded.
+    pub options: LoadOptions,
 }

@@ -112,9 +112,9 @@ impl<'a> Loader<'a> {
             empty.value = Value::Map(Map::new());
             empty
         });
-        reset::apply(base, &document.resets);
+        reset::apply(base, &document.resets, &[], self.findings);
         merge::merge(base, document.node, self.findings);
-        unique::enforce(base);
+        unique::enforce(base, self.findings);
         schema::check(base, self.findings);
         if let Some(version) = base.as_map_mut().and_then(|map| map.shift_remove("version")) {
             let message = format!(
@@ -126,7 +126,7 @@ impl<'a> Loader<'a> {
         canonical::canonical(base, self.options.no_interpolate, self.findings);
         self.findings.explain(before, path, |name| extending.get(name).cloned());
         defaults::omit_empty(base);
-        unique::enforce(base);
+        unique::enforce(base, self.findings);
     }
 
     /// Resolves tags and variables of one document.

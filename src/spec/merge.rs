@@ -75,7 +75,7 @@ impl Merger<'_> {
     fn node(&mut self, base: &mut Node, over: Node, path: &[Step<'_>]) {
         match rule(path) {
             Rule::Plain => self.plain(base, over, path),
-            Rule::Replace => *base = over,
+            Rule::Replace => self.replace(base, over, path),
             Rule::Pairs => {
                 let mut list = pairs(base);
                 list.extend(pairs(&over));
@@ -117,15 +117,11 @@ impl Merger<'_> {
                 if same {
                     self.plain(base, over, path);
                 } else {
-                    *base = over;
+                    self.replace(base, over, path);
                 }
             }
-            Rule::Ulimit => {
-                if base.as_map().is_some() && over.as_map().is_some() {
-                    // docker compose replaces the pair whole, and then misses the half that was left out.
-                }
-                *base = over;
-            }
+            // docker compose replaces a pair whole, and then misses the half that was left out.
+            Rule::Ulimit => self.replace(base, over, path),
             Rule::Ipam => self.pools(base, over, path),
         }
     }
@@ -140,8 +136,13 @@ impl Merger<'_> {
                 }
             }
             (Value::Map(_) | Value::List(_), _) => self.clash(base, &over, path),
-            _ => *base = over,
+            _ => self.replace(base, over, path),
         }
+    }
+
+    fn replace(&mut self, base: &mut Node, over: Node, path: &[Step<'_>]) {
+        self.findings.overridden(path, base, Some(&over.span));
+        *base = over;
     }
 
     fn clash(&mut self, base: &Node, over: &Node, path: &[Step<'_>]) {
@@ -165,12 +166,13 @@ impl Merger<'_> {
                 into.insert(key, entry);
                 continue;
             };
+            let mut path = path.to_vec();
+            path.push(Step::Key(&key));
             if key.starts_with("x-") || entry.node.tag == Some(Tag::Override) {
+                self.findings.overridden(&path, &known.node, Some(&entry.node.span));
                 *known = entry;
                 continue;
             }
-            let mut path = path.to_vec();
-            path.push(Step::Key(&key));
             let key_span = entry.key.clone();
             self.node(&mut known.node, entry.node, &path);
             if known.node.span.source != known.key.source {

@@ -1,5 +1,7 @@
 //! `!reset` and `!override`: what a later file takes away from earlier ones.
 
+use crate::findings::Findings;
+use crate::path::Step;
 use crate::tree::{Node, Tag, Value};
 
 /// A path from the top of a document.
@@ -37,15 +39,16 @@ fn walk(node: &mut Node, path: &mut Keys, lost: &mut Vec<Keys>) {
     }
 }
 
-/// Removes the values at `paths`.
-pub(crate) fn apply(node: &mut Node, paths: &[Keys]) {
+/// Removes the values at `paths` of `node`, which itself is at `at`.
+pub(crate) fn apply(node: &mut Node, paths: &[Keys], at: &[Step<'_>], findings: &mut Findings) {
     for path in paths {
         let Some((last, parents)) = path.split_last() else {
             continue;
         };
         let parent = parents.iter().try_fold(&mut *node, |node, key| node.get_mut(key));
-        if let Some(map) = parent.and_then(Node::as_map_mut) {
-            map.shift_remove(last);
+        if let Some(lost) = parent.and_then(Node::as_map_mut).and_then(|map| map.shift_remove(last)) {
+            let path: Vec<Step<'_>> = at.iter().copied().chain(path.iter().map(|key| Step::Key(key))).collect();
+            findings.overridden(&path, &lost.node, None);
         }
     }
 }

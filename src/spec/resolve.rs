@@ -9,6 +9,7 @@ use crate::load::{Loader, Scope};
 use crate::model::{Project, Service};
 use crate::sources::{Files, Sources};
 use crate::span::Origins;
+use crate::trace::Trace;
 use crate::tree::Node;
 use crate::{Loaded, consistency, environment, lower, name, normalize, paths, profiles, project, schema};
 
@@ -17,13 +18,16 @@ use crate::{Loaded, consistency, environment, lower, name, normalize, paths, pro
 /// # Errors
 /// Every mistake that was found, in the order of files and lines.
 pub fn load(sources: &Sources, files: &dyn Files) -> Result<Loaded, SpecErrors> {
-    let mut findings = Findings::default();
+    let mut findings = Findings::tracing(sources.options.trace);
     let mut loader = Loader::new(files, sources.options, &mut findings);
     loader.stdin = sources.stdin.as_deref();
     loader.home = sources.env.get("HOME").map(String::as_str);
     let loaded = run(&mut loader, sources);
     match loaded {
-        Some((project, origins)) if findings.errors.is_empty() => Ok(Loaded { project, warnings: findings.warnings, origins }),
+        Some((project, origins)) if findings.errors.is_empty() => {
+            let trace = findings.trace.map_or_else(Trace::default, |trace| *trace);
+            Ok(Loaded { project, warnings: findings.warnings, origins, trace, options: sources.options })
+        }
         _ => Err(findings.into_errors()),
     }
 }
@@ -73,7 +77,7 @@ fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)>
 /// The variables of the process over those of the files of variables.
 fn variables(loader: &mut Loader<'_>, sources: &Sources) -> Variables {
     let files: Vec<_> = sources.env_files.iter().map(|file| (paths::join(&sources.working_dir, file), None)).collect();
-    let mut variables = environment::env_files(loader, &files, &sources.env);
+    let mut variables = environment::env_files(loader, &files, &sources.env, None);
     for (name, value) in &sources.env {
         variables.insert(name.clone(), value.clone());
     }
@@ -97,7 +101,9 @@ fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources
     loader.findings.begin_stage();
     project.services.values_mut().for_each(fill_replicas);
     complete(loader, &mut project, &origins, sources.options.no_consistency, sources.options.no_env_resolution);
-    profiles::drop_unused(&mut project);
+    if !sources.options.all_resources {
+        profiles::drop_unused(&mut project);
+    }
     Some((project, origins))
 }
 
@@ -141,8 +147,8 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
         return Ok(loaded);
     }
     let mut loaded = loaded;
-    let mut findings = Findings::default();
-    let Loaded { project, origins, .. } = &mut loaded;
+    let mut findings = Findings::tracing(loaded.options.trace);
+    let Loaded { project, origins, options, .. } = &mut loaded;
     for name in &selection.services {
         unknown(project, name, &mut findings);
     }
@@ -162,7 +168,10 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
             project.disabled.insert(name, service);
         }
     }
-    profiles::drop_unused(project);
+    if !options.all_resources {
+        profiles::drop_unused(project);
+    }
+    loaded.trace.settings.extend(findings.trace.into_iter().flat_map(|trace| trace.settings));
     loaded.warnings.append(&mut findings.warnings);
     Ok(loaded)
 }

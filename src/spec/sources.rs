@@ -48,7 +48,7 @@ pub struct Sources {
 
 /// Stages that `config` can leave out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one flag of `config`")]
+#[expect(clippy::struct_excessive_bools, reason = "each is one flag")]
 pub struct LoadOptions {
     /// Keeps `$VARIABLE` as it is written.
     pub no_interpolate: bool,
@@ -62,4 +62,8 @@ pub struct LoadOptions {
     pub no_consistency: bool,
     /// Joins words of container names with `_`.
     pub compatibility: bool,
+    /// Keeps networks, volumes, secrets, configs and models that no service uses.
+    pub all_resources: bool,
+    /// Records where values come from; see [`Trace`](crate::Trace).
+    pub trace: bool,
 }

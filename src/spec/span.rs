@@ -89,22 +89,23 @@ impl Origins {
         span
     }
 
+    /// The value at `path` and its place, if it is there.
+    pub(crate) fn find(&self, path: &str) -> Option<(&Node, &Span)> {
+        let mut node = self.root.as_deref()?;
+        let (mut span, mut rest) = (&node.span, path);
+        while !rest.is_empty() {
+            (span, node, rest) = step(node, rest)?;
+        }
+        Some((node, span))
+    }
+
     /// The place of `path` and of every value inside it, in the order of the model.
     #[must_use]
     pub fn below(&self, path: &str) -> Vec<(String, Span)> {
         let mut found = Vec::new();
-        let Some(mut node) = self.root.as_deref() else {
-            return found;
-        };
-        let mut rest = path;
-        let mut span = &node.span;
-        while !rest.is_empty() {
-            let Some((place, next, tail)) = step(node, rest) else {
-                return found;
-            };
-            (span, node, rest) = (place, next, tail);
+        if let Some((node, span)) = self.find(path) {
+            collect(node, span, path.to_owned(), &mut found);
         }
-        collect(node, span, path.to_owned(), &mut found);
         found
     }
 }
@@ -140,7 +141,7 @@ fn step<'a, 'p>(node: &'a Node, path: &'p str) -> Option<(&'a Span, &'a Node, &'
 }
 
 /// The key of a mapping or list stands for it; a scalar stands for itself.
-fn place(entry: &Entry) -> &Span {
+pub(crate) fn place(entry: &Entry) -> &Span {
     match entry.node.value {
         Value::Map(_) | Value::List(_) | Value::Null => &entry.key,
         _ => &entry.node.span,

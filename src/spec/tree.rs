@@ -142,6 +142,11 @@ impl Node {
         }
     }
 
+    /// The value for people: scalars as they are, mappings and lists as JSON.
+    pub(crate) fn shown(&self) -> String {
+        self.text().unwrap_or_else(|| self.to_json().to_string())
+    }
+
     /// The content as JSON; a float that no JSON number can hold becomes its text.
     pub(crate) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 
 use crate::canonical::volume_target;
+use crate::findings::Findings;
 use crate::path::Step;
 use crate::tree::{Node, Value};
 
 /// Applies the rule to every list that has one.
-pub(crate) fn enforce(node: &mut Node) {
-    walk(node, &mut Vec::new());
+pub(crate) fn enforce(node: &mut Node, findings: &mut Findings) {
+    walk(node, &mut Vec::new(), findings);
 }
 
-fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>) {
+fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>, findings: &mut Findings) {
     match &mut node.value {
         Value::Map(map) => {
             for (key, entry) in map {
@@ -19,7 +20,7 @@ fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>) {
                     continue;
                 }
                 path.push(Step::Key(key));
-                walk(&mut entry.node, path);
+                walk(&mut entry.node, path, findings);
                 path.pop();
             }
         }
@@ -30,7 +31,10 @@ fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>) {
                 for item in list.drain(..) {
                     match index(&item) {
                         Some(key) => match places.get(&key) {
-                            Some(&place) => kept[place] = item,
+                            Some(&place) => {
+                                replaced(path, &key, &kept[place], &item, findings);
+                                kept[place] = item;
+                            }
                             None => {
                                 places.insert(key, kept.len());
                                 kept.push(item);
@@ -44,11 +48,23 @@ fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>) {
             }
             for (index, item) in list.iter_mut().enumerate() {
                 path.push(Step::Item(index));
-                walk(item, path);
+                walk(item, path, findings);
                 path.pop();
             }
         }
         _ => {}
+    }
+}
+
+/// Records an entry that a later one replaced; variables and labels go by their names.
+fn replaced(path: &[Step<'_>], key: &str, old: &Node, new: &Node, findings: &mut Findings) {
+    match old.as_str().and_then(|text| text.strip_prefix(key)?.strip_prefix('=')) {
+        Some(value) => {
+            let mut path = path.to_vec();
+            path.push(Step::Key(key));
+            findings.overridden(&path, &Node::str(&old.span, value), Some(&new.span));
+        }
+        None => findings.overridden(path, old, Some(&new.span)),
     }
 }
 

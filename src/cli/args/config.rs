@@ -65,9 +65,15 @@ pub(crate) struct ConfigArgs {
     /// Print the variables that the files use
     #[arg(long)]
     pub(crate) variables: bool,
+    /// Show which file and line each element of a part of the project comes from, such as `services.web.ports`
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["why", "no_interpolate", "quiet"])]
+    pub(crate) trace: Option<String>,
     /// Print the names of the volumes
     #[arg(long)]
     pub(crate) volumes: bool,
+    /// Show who sets a variable, who was shadowed, and where it is used
+    #[arg(long, value_name = "VARIABLE", conflicts_with_all = ["no_interpolate", "quiet"])]
+    pub(crate) why: Option<String>,
 }
 
 /// How a project is printed.

@@ -1,16 +1,21 @@
 //! `config`.
 
+mod diagnostics;
+mod trace;
+mod why;
+
 use std::fmt::Write as _;
 
 use rcompose_engine_adapter::ConfigHash;
 use rcompose_spec::hash::{self, Dialect};
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{LoadOptions, Loaded};
+use rcompose_spec::{Discovered, LoadOptions, Loaded, Span};
 
 use crate::args::{ConfigArgs, ConfigFormat};
+use crate::caller::Caller;
 use crate::failure::Failure;
-use crate::output;
 use crate::session::{Session, Want};
+use crate::{output, report};
 
 /// Runs `config`.
 pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
@@ -21,9 +26,23 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
         // docker compose reads no env file for `--hash`.
         no_env_resolution: args.no_env_resolution || args.hash.is_some(),
         no_consistency: args.no_consistency,
-        compatibility: session.compatibility(),
+        trace: args.why.is_some() || args.trace.is_some(),
+        ..LoadOptions::default()
     };
-    let loaded = session.load(&Want::services(&args.services, true).with(options))?;
+    let want = Want::services(&args.services, true).with(options);
+    let json = args.format == Some(ConfigFormat::Json);
+    let (discovered, loaded) = match session.load_quietly(&want) {
+        Ok(found) => found,
+        Err(failure) if json => return diagnostics::failed(session, &failure, args.quiet),
+        Err(failure) => return Err(failure),
+    };
+    if json && args.quiet {
+        return diagnostics::passed(session, &loaded.warnings);
+    }
+    output::err(&report::warnings(&loaded.warnings, &session.caller, session.err));
+    if args.why.is_some() || args.trace.is_some() {
+        return origins(session, args, &discovered, &loaded);
+    }
     if args.resolve_image_digests || args.lock_image_digests {
         // An engine tells no digest of an image that it has not pulled; that takes a registry client.
         return Err(Failure::NotInThisVersion("digests of images in `config`".into()));
@@ -37,6 +56,47 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
         None => output::out(&text)?,
     }
     Ok(0)
+}
+
+/// Answers `--why` and `--trace`.
+fn origins(session: &Session, args: &ConfigArgs, discovered: &Discovered, loaded: &Loaded) -> Result<u8, Failure> {
+    let caller = &session.caller;
+    let json = args.format == Some(ConfigFormat::Json);
+    let pretty = |value: &serde_json::Value| format!("{value:#}\n");
+    if let Some(path) = &args.trace {
+        let found = rcompose_spec::elements(loaded, path).map_err(|unknown| trace::unknown(path, &unknown))?;
+        let text = if json {
+            pretty(&trace::json(path, &found, caller))
+        } else {
+            trace::text(&found, caller, session.out)
+        };
+        return output::out(&text).map(|()| 0);
+    }
+    let name = args.why.as_deref().unwrap_or_default();
+    let why = rcompose_spec::why(name, &caller.env, discovered, loaded);
+    if why.claims.is_empty() && why.uses.is_empty() && why.services.is_empty() {
+        let hint = match &why.similar {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`rcompose config --variables` lists those that the files use".to_owned(),
+        };
+        return Err(Failure::refused_with(format!("`{name}` is not set, and no file uses it"), hint));
+    }
+    output::out(&if json {
+        pretty(&why::json(&why, caller))
+    } else {
+        why::text(&why, caller, session.out)
+    })?;
+    Ok(0)
+}
+
+/// A place as people read it.
+fn place(span: &Span, caller: &Caller) -> String {
+    format!("{}:{}:{}", caller.shown(span.path()), span.line, span.column)
+}
+
+/// A place as programs read it; the path is absolute.
+fn place_json(span: &Span, caller: &Caller) -> serde_json::Value {
+    serde_json::json!({ "file": caller.absolute(span.path()).display().to_string(), "line": span.line, "column": span.column })
 }
 
 fn text(args: &ConfigArgs, loaded: &Loaded) -> Result<String, Failure> {

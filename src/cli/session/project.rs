@@ -90,16 +90,23 @@ impl Named {
 impl Session {
     /// Loads the project and says what is worth saying about its files.
     pub(crate) fn load(&self, want: &Want<'_>) -> Result<Loaded, Failure> {
+        let (_, loaded) = self.load_quietly(want)?;
+        output::err(&report::warnings(&loaded.warnings, &self.caller, self.err));
+        Ok(loaded)
+    }
+
+    /// Loads the project; the warnings are for the caller to say.
+    pub(crate) fn load_quietly(&self, want: &Want<'_>) -> Result<(Discovered, Loaded), Failure> {
         let mut options = want.options;
         options.compatibility = self.compatibility();
-        let Discovered { sources, warnings } = self.discover(options)?;
-        let mut loaded = load(&sources, &Disk)?;
-        loaded.warnings.splice(0..0, warnings);
+        options.all_resources = self.globals.all_resources;
+        let discovered = self.discover(options)?;
+        let mut loaded = load(&discovered.sources, &Disk)?;
+        loaded.warnings.splice(0..0, discovered.warnings.iter().cloned());
         let selection = Selection { services: want.services.to_vec(), dependencies: want.dependencies };
         let mut loaded = select(loaded, &selection, &Disk)?;
         self.default_platform(&mut loaded.project);
-        output::err(&report::warnings(&loaded.warnings, &self.caller, self.err));
-        Ok(loaded)
+        Ok((discovered, loaded))
     }
 
     /// Gives services without a platform the one of `DOCKER_DEFAULT_PLATFORM`; `config` shows them as they are written.
@@ -151,13 +158,8 @@ impl Session {
     }
 
     fn discover(&self, options: LoadOptions) -> Result<Discovered, Failure> {
-        for (given, flag) in [
-            (self.globals.all_resources, "`--all-resources`"),
-            (!self.globals.insecure_registry.is_empty(), "`--insecure-registry`"),
-        ] {
-            if given {
-                return Err(Failure::NotInThisVersion(flag.into()));
-            }
+        if !self.globals.insecure_registry.is_empty() {
+            return Err(Failure::NotInThisVersion("`--insecure-registry`".into()));
         }
         let given = Given {
             files: self.globals.file.iter().map(PathBuf::from).collect(),
