@@ -1,4 +1,4 @@
-//! Mistakes and warnings as data, for editors: `config --format json` of files that are wrong, and `config --quiet --format json`.
+//! Mistakes and warnings as data, for editors: `config --format json` of files that are wrong, and `config --diagnostics --format json`.
 
 use rcompose_spec::{Place, Report, SpecErrors, Warning};
 use serde_json::{Value, json};
@@ -8,15 +8,16 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::{output, report};
 
-/// Prints the mistakes on standard output, where the project would have been, and for people on standard error.
-pub(super) fn failed(session: &Session, failure: &Failure, quiet: bool) -> Result<u8, Failure> {
+/// Prints the mistakes on standard output, where the project would have been, and for people on standard error unless data is all
+/// that is asked for.
+pub(super) fn failed(session: &Session, failure: &Failure, data_only: bool) -> Result<u8, Failure> {
     let told = report::explain(failure, &session.caller, session.err);
     let errors = match failure {
         Failure::Spec(errors) => errors_json(errors, &session.caller),
         other => vec![json!({ "code": "other", "message": other.to_string() })],
     };
     output::out(&document(&errors, &[]))?;
-    if !quiet {
+    if !data_only {
         output::err(&told.text);
     }
     Ok(told.status)
