@@ -52,7 +52,7 @@ pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>
 
 fn warn_unset(unset: Vec<String>, findings: &mut Findings) {
     for name in unset {
-        findings.warn(format!("The \"{name}\" variable is not set. Defaulting to a blank string."), None);
+        findings.unset(&name, None);
     }
 }
 

@@ -9,6 +9,8 @@ use crate::span::Span;
 const MAX_ERRORS: usize = 500;
 /// Most warnings kept, for the same reason.
 const MAX_WARNINGS: usize = 500;
+/// Most values remembered to lack a variable; beyond it, their other mistakes are said too.
+const MAX_BLANKED: usize = 10_000;
 
 /// Collects mistakes and warnings; knows by which includes and extensions loading came here.
 #[derive(Debug, Default)]
@@ -16,6 +18,8 @@ pub(crate) struct Findings {
     pub(crate) errors: Vec<SpecError>,
     pub(crate) warnings: Vec<Warning>,
     chain: Vec<Note>,
+    /// Values in which a variable that is not set became blank.
+    blanked: Vec<Span>,
     /// How many mistakes the stages before this one found.
     earlier: usize,
 }
@@ -77,12 +81,31 @@ impl Findings {
         }
     }
 
-    pub(crate) fn warn(&mut self, message: impl Into<String>, span: Option<&Span>) {
-        let warning = Warning { message: message.into(), span: span.cloned() };
-        let known = |known: &Warning| known.message == warning.message;
+    pub(crate) fn warn(&mut self, code: Code, message: impl Into<String>, span: Option<&Span>) {
+        self.add(Warning::new(code, message).at(span));
+    }
+
+    /// Adds a warning, unless the same was said before of the same value.
+    pub(crate) fn add(&mut self, warning: Warning) {
+        let known = |known: &Warning| known.message == warning.message && known.path == warning.path;
         if self.warnings.len() < MAX_WARNINGS && !self.warnings.iter().any(known) {
             self.warnings.push(warning);
         }
+    }
+
+    /// Says that a variable is not set, and remembers whose text is short of it.
+    pub(crate) fn unset(&mut self, name: &str, span: Option<&Span>) {
+        if let Some(span) = span
+            && self.blanked.len() < MAX_BLANKED
+        {
+            self.blanked.push(span.clone());
+        }
+        self.warn(Code::UnsetVariable, format!("The \"{name}\" variable is not set. Defaulting to a blank string."), span);
+    }
+
+    /// Whether a value lacks a variable, so that what is wrong with it has been said.
+    pub(crate) fn is_blanked(&self, span: &Span) -> bool {
+        self.blanked.contains(span)
     }
 
     /// Goes one level down an include or an extension.
@@ -102,21 +125,26 @@ impl Findings {
 
     /// The mistakes in a stable order: files as they were read, then lines; those without a place last.
     pub(crate) fn into_errors(self) -> SpecErrors {
-        let mut files: Vec<std::path::PathBuf> = Vec::new();
-        for span in self.errors.iter().filter_map(|error| error.span.as_ref()) {
-            if !files.iter().any(|file| file == span.path()) {
-                files.push(span.path().to_owned());
-            }
-        }
         let mut errors = self.errors;
-        errors.sort_by_key(|error| {
-            error.span.as_ref().map_or((usize::MAX, 0), |span| {
-                let file = files.iter().position(|file| file == span.path());
-                (file.unwrap_or(usize::MAX), span.start)
-            })
-        });
+        sort(&mut errors);
         SpecErrors(errors)
     }
+}
+
+/// Orders mistakes by files as they were read, then by lines; those without a place come last.
+pub(crate) fn sort(errors: &mut [SpecError]) {
+    let mut files: Vec<std::path::PathBuf> = Vec::new();
+    for span in errors.iter().filter_map(|error| error.span.as_ref()) {
+        if !files.iter().any(|file| file == span.path()) {
+            files.push(span.path().to_owned());
+        }
+    }
+    errors.sort_by_key(|error| {
+        error.span.as_ref().map_or((usize::MAX, 0), |span| {
+            let file = files.iter().position(|file| file == span.path());
+            (file.unwrap_or(usize::MAX), span.start)
+        })
+    });
 }
 
 /// Whether a mistake is only what another one leads to.

@@ -10,7 +10,7 @@ use crate::model::{Project, Service};
 use crate::sources::{Files, Sources};
 use crate::span::Origins;
 use crate::tree::Node;
-use crate::{Loaded, consistency, environment, lower, name, normalize, paths, profiles, project, schema};
+use crate::{Loaded, consistency, environment, lint, lower, name, normalize, paths, profiles, project, schema};
 
 /// Loads a project: all files merged, resolved and checked.
 ///
@@ -112,6 +112,9 @@ fn fill_replicas(service: &mut Service) {
 fn complete(loader: &mut Loader<'_>, project: &mut Project, origins: &Origins, unchecked: bool, unresolved: bool) {
     if !unchecked {
         consistency::check(project, origins, loader.findings);
+        if loader.findings.errors.is_empty() {
+            lint::check(project, origins, loader.findings);
+        }
     }
     if unresolved {
         return;
@@ -142,7 +145,7 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
     }
     let mut loaded = loaded;
     let mut findings = Findings::default();
-    let Loaded { project, origins, .. } = &mut loaded;
+    let Loaded { project, origins, warnings } = &mut loaded;
     for name in &selection.services {
         unknown(project, name, &mut findings);
     }
@@ -162,8 +165,9 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
             project.disabled.insert(name, service);
         }
     }
+    lint::narrow(warnings, project, origins);
     profiles::drop_unused(project);
-    loaded.warnings.append(&mut findings.warnings);
+    warnings.append(&mut findings.warnings);
     Ok(loaded)
 }
 

@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rcompose_spec::model::Project;
-use rcompose_spec::{Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, discover, load, select};
+use rcompose_spec::{
+    Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, discover, load, select, strict,
+};
 
 use super::Session;
 use crate::failure::Failure;
@@ -98,6 +100,9 @@ impl Session {
         let selection = Selection { services: want.services.to_vec(), dependencies: want.dependencies };
         let mut loaded = select(loaded, &selection, &Disk)?;
         self.default_platform(&mut loaded.project);
+        if self.globals.strict {
+            strict(&loaded.warnings)?;
+        }
         output::err(&report::warnings(&loaded.warnings, &self.caller, self.err));
         Ok(loaded)
     }
