@@ -54,6 +54,7 @@ pub use discover::{Discovered, Given, discover};
 pub use error::{Code, Note, SpecError, SpecErrors, Warning, strict};
 pub use report::{Place, Report};
 pub use resolve::{Selection, load, select};
+pub use schema::attributes;
 pub use sources::{Files, Kind, LoadOptions, Sources};
 pub use span::{Origins, Source, Span};
 

@@ -1,8 +1,10 @@
 //! What may be written where: checks a document against the tables of attributes.
 
+mod attributes;
 mod check;
 mod service;
 mod shape;
 mod top;
 
+pub use attributes::attributes;
 pub(crate) use check::{check, closest, formats};

@@ -24,6 +24,7 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
         compatibility: session.compatibility(),
     };
     let loaded = session.load(&Want::services(&args.services, true).with(options))?;
+    session.say_without_effect(&loaded)?;
     if args.resolve_image_digests || args.lock_image_digests {
         // An engine tells no digest of an image that it has not pulled; that takes a registry client.
         return Err(Failure::NotInThisVersion("digests of images in `config`".into()));
