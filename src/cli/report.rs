@@ -6,6 +6,7 @@ mod run;
 
 use std::error::Error as _;
 
+use rcompose_engine_adapter::Remark;
 use rcompose_planner::{PlanError, Problem};
 use rcompose_spec::{Code, Note, Origins, SpecError, SpecErrors, Warning};
 
@@ -74,6 +75,12 @@ pub(crate) fn notices(notices: &[rcompose_planner::Notice], origins: &Origins, c
             words.entry(&entry)
         })
         .collect()
+}
+
+/// Puts into words what the engine said beside an answer.
+pub(crate) fn remark(remark: &Remark, caller: &Caller, paint: Paint) -> String {
+    let entry = Entry::warning(format!("{}: {}", remark.container, remark.text)).note("the engine made the container and said so");
+    Words { caller, paint }.entry(&entry)
 }
 
 struct Words<'a> {

@@ -54,8 +54,18 @@ impl Checker<'_> {
         if service.image.is_empty() && service.build.is_none() && service.provider.is_none() {
             let name = &service.name;
             let message = format!("service \"{name}\" has neither an image nor a build context specified");
-            let error = SpecError::new(Code::MissingKey, message).hint("add `image: NAME` or `build: FOLDER`");
-            self.error(format!("services.{name}"), error);
+            let error = SpecError::new(Code::MissingKey, message).path(format!("services.{name}"));
+            let image = format!("services.{name}.image");
+            let written = self.origins.root().and_then(|root| root.get("services")?.get(name)?.get("image"));
+            let error = match self.origins.get(&image).filter(|_| written.is_some()) {
+                Some(span) if self.findings.is_blanked(span) => error
+                    .at(span)
+                    .label("blank, as its variable is not set")
+                    .hint("set it in the environment or in .env, or give a default as in ${NAME:-nginx}"),
+                Some(span) => error.at(span).label("blank").hint("write `image: NAME` or `build: FOLDER`"),
+                None => return self.error(format!("services.{name}"), error.hint("add `image: NAME` or `build: FOLDER`")),
+            };
+            self.findings.error(error);
         }
         if !service.network_mode.is_empty() && !service.networks.is_empty() {
             let name = &service.name;

@@ -26,7 +26,8 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn error(&mut self, mut error: SpecError) {
-        if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) {
+        if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) || self.errors.iter().any(|cause| lost_key(&error, cause))
+        {
             return;
         }
         if self.errors.len() >= MAX_ERRORS {
@@ -156,6 +157,12 @@ fn follows(error: &SpecError, cause: &SpecError) -> bool {
     let derived = matches!(error.code, Code::MissingKey | Code::WrongType);
     let service = service_of(&error.path);
     same_place && derived || derived && service.is_some() && service == service_of(&cause.path)
+}
+
+/// Whether a mapping lacks something because one of its keys could not be read, which was said.
+fn lost_key(error: &SpecError, cause: &SpecError) -> bool {
+    let at = |error: &SpecError| error.span.as_ref().map(|span| (span.path().to_owned(), span.start));
+    cause.path.is_empty() && cause.message.starts_with("non-string key") && at(error) == at(cause)
 }
 
 /// The name of the service that a path belongs to.

@@ -1,5 +1,6 @@
 //! What may be written where: checks a document against the tables of attributes.
 
+mod advice;
 mod attributes;
 mod check;
 mod service;
