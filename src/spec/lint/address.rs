@@ -194,7 +194,7 @@ impl Lint<'_> {
 }
 
 /// Whether the engine itself manages the addresses of a network.
-fn is_engines(network: &Network) -> bool {
+pub(super) fn is_engines(network: &Network) -> bool {
     !network.external
         && matches!(network.driver.as_str(), "" | "bridge" | "overlay" | "macvlan" | "ipvlan")
         && matches!(network.ipam.driver.as_str(), "" | "default")

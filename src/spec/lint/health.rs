@@ -56,7 +56,7 @@ impl Lint<'_> {
                 None => return,
             },
             ["CMD-SHELL", line, _, ..] => {
-                let message = format!("the shell runs `{line}`, and the words behind it are only its parameters");
+                let message = format!("with docker compose the shell runs `{line}` alone: the words behind it are only its parameters");
                 Warning::new(Code::Healthcheck, message).hint(format!("write [\"CMD-SHELL\", \"{}\"]", words[1..].join(" ")))
             }
             _ => return,
@@ -81,7 +81,7 @@ impl Lint<'_> {
     fn completed(&mut self, path: String, other: &Service) {
         let deployed = other.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref());
         let (key, policy) = match deployed {
-            Some(policy) => ("deploy.restart_policy", if policy.condition.is_empty() { "any" } else { policy.condition.as_str() }),
+            Some(policy) => ("deploy.restart_policy", policy.condition.as_str()),
             None => ("restart", other.restart.as_str()),
         };
         if matches!(policy, "always" | "unless-stopped" | "any") {

@@ -12,18 +12,18 @@ const MAX_TAG: usize = 128;
 impl Lint<'_> {
     pub(super) fn image(&mut self, service: &Service) {
         let name = &service.name;
-        self.reference(format!("services.{name}.image"), &service.image);
+        self.reference(|| format!("services.{name}.image"), &service.image);
         for (index, tag) in service.build.iter().flat_map(|build| &build.tags).enumerate() {
-            self.reference(format!("services.{name}.build.tags[{index}]"), tag);
+            self.reference(|| format!("services.{name}.build.tags[{index}]"), tag);
         }
         for (index, volume) in service.volumes.iter().enumerate() {
             if volume.kind == VolumeKind::Image {
-                self.reference(format!("services.{name}.volumes[{index}].source"), &volume.source);
+                self.reference(|| format!("services.{name}.volumes[{index}].source"), &volume.source);
             }
         }
     }
 
-    fn reference(&mut self, path: String, text: &str) {
+    fn reference(&mut self, path: impl FnOnce() -> String, text: &str) {
         if text.is_empty() {
             return;
         }
@@ -31,7 +31,7 @@ impl Lint<'_> {
             let warning = Warning::new(Code::BadImage, format!("`{text}` is not an image reference: {}", fault.reason))
                 .label("engines refuse it")
                 .hint(fault.hint);
-            self.warn(path, warning);
+            self.warn(path(), warning);
         }
     }
 }

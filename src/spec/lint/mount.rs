@@ -76,7 +76,9 @@ impl Lint<'_> {
 
     fn target(&mut self, path: String, volume: &ServiceVolume) {
         let target = volume.target.as_str();
-        if target.is_empty() || is_absolute(target) {
+        // Containers of Windows have drives in their paths.
+        let on_drive = !volume.source.is_empty() && drive(target).is_some();
+        if target.is_empty() || is_absolute(target) || on_drive {
             return;
         }
         if let Some((letter, rest)) = drive(target).filter(|_| volume.source.is_empty()) {

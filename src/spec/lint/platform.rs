@@ -35,19 +35,19 @@ const ARCHITECTURES: &[&str] = &[
 
 impl Lint<'_> {
     pub(super) fn platform(&mut self, service: &Service) {
-        self.one(format!("services.{}.platform", service.name), &service.platform);
+        self.one(|| format!("services.{}.platform", service.name), &service.platform);
         for (index, platform) in service.build.iter().flat_map(|build| &build.platforms).enumerate() {
-            self.one(format!("services.{}.build.platforms[{index}]", service.name), platform);
+            self.one(|| format!("services.{}.build.platforms[{index}]", service.name), platform);
         }
     }
 
-    fn one(&mut self, path: String, text: &str) {
+    fn one(&mut self, path: impl FnOnce() -> String, text: &str) {
         if text.is_empty() {
             return;
         }
         if let Err((reason, hint)) = check(text) {
             let hint = hint.unwrap_or_else(|| "write OS/ARCHITECTURE, such as linux/amd64 or linux/arm64".to_owned());
-            self.warn(path, Warning::new(Code::BadPlatform, format!("`{text}` is not a platform: {reason}")).hint(hint));
+            self.warn(path(), Warning::new(Code::BadPlatform, format!("`{text}` is not a platform: {reason}")).hint(hint));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Lint;
+use super::address::is_engines;
 use super::cidr::Cidr;
 use crate::error::{Code, Warning};
 use crate::model::IpamPool;
@@ -88,7 +89,7 @@ impl Lint<'_> {
         let mut seen: Vec<(Cidr, String, &str)> = Vec::new();
         let project = self.project;
         let used = |key: &String| project.services.values().any(|service| service.networks.contains_key(key));
-        for (key, network) in project.networks.iter().filter(|(key, network)| !network.external && used(key)) {
+        for (key, network) in project.networks.iter().filter(|(key, network)| is_engines(network) && used(key)) {
             let own = seen.len();
             for (index, pool) in network.ipam.config.iter().enumerate() {
                 let Some(subnet) = Cidr::parse(&pool.subnet) else { continue };

@@ -118,40 +118,40 @@ const LAST_SIGNAL: u8 = 64;
 impl Lint<'_> {
     pub(super) fn words(&mut self, service: &Service) {
         let at = |key: &str| format!("services.{}.{key}", service.name);
-        self.restart(at("restart"), &service.restart);
-        self.word(at("pull_policy"), "pull policy", &service.pull_policy, is_pull_policy(&service.pull_policy), PULL);
-        self.word(at("stop_signal"), "signal", &service.stop_signal, is_signal(&service.stop_signal), SIGNALS);
+        self.restart(|| at("restart"), &service.restart);
+        self.word(|| at("pull_policy"), "pull policy", &service.pull_policy, is_pull_policy(&service.pull_policy), PULL);
+        self.word(|| at("stop_signal"), "signal", &service.stop_signal, is_signal(&service.stop_signal), SIGNALS);
         for (key, list) in [("cap_add", &service.cap_add), ("cap_drop", &service.cap_drop)] {
             for (index, word) in list.iter().enumerate() {
                 let upper = word.to_ascii_uppercase();
                 let known = CAPABILITIES.contains(&upper.strip_prefix("CAP_").unwrap_or(&upper));
-                self.word(at(&format!("{key}[{index}]")), "capability", word, known, CAPABILITIES);
+                self.word(|| at(&format!("{key}[{index}]")), "capability", word, known, CAPABILITIES);
             }
         }
         for name in service.ulimits.keys() {
-            self.word(at(&format!("ulimits.{name}")), "ulimit", name, ULIMITS.contains(&name.as_str()), ULIMITS);
+            self.word(|| at(&format!("ulimits.{name}")), "ulimit", name, ULIMITS.contains(&name.as_str()), ULIMITS);
         }
         if let Some(deploy) = &service.deploy {
-            self.word(at("deploy.mode"), "deploy mode", &deploy.mode, MODES.contains(&deploy.mode.as_str()), MODES);
+            self.word(|| at("deploy.mode"), "deploy mode", &deploy.mode, MODES.contains(&deploy.mode.as_str()), MODES);
             if let Some(policy) = &deploy.restart_policy {
                 let known = CONDITIONS.contains(&policy.condition.as_str());
-                self.word(at("deploy.restart_policy.condition"), "restart condition", &policy.condition, known, &CONDITIONS[..3]);
+                self.word(|| at("deploy.restart_policy.condition"), "restart condition", &policy.condition, known, &CONDITIONS[..3]);
             }
         }
-        self.container_name(at("container_name"), &service.container_name);
+        self.container_name(|| at("container_name"), &service.container_name);
     }
 
-    fn word(&mut self, path: String, what: &str, word: &str, known: bool, all: &[&str]) {
+    fn word(&mut self, path: impl FnOnce() -> String, what: &str, word: &str, known: bool, all: &[&str]) {
         if word.is_empty() || known {
             return;
         }
         let few = all.len() <= 8;
         let list = || few.then(|| format!("use one of {}", all.join(", ")));
         let warning = Warning::new(Code::UnknownWord, format!("`{word}` is no {what}"));
-        self.warn(path, warning.maybe_hint(meant(word, all.iter().copied()).or_else(list)));
+        self.warn(path(), warning.maybe_hint(meant(word, all.iter().copied()).or_else(list)));
     }
 
-    fn restart(&mut self, path: String, text: &str) {
+    fn restart(&mut self, path: impl FnOnce() -> String, text: &str) {
         let (policy, attempts) = match text.split_once(':') {
             Some((policy, attempts)) => (policy, Some(attempts)),
             None => (text, None),
@@ -169,21 +169,23 @@ impl Lint<'_> {
             let warning = Warning::new(Code::UnknownWord, format!("`{text}` is no restart policy"))
                 .hint("use no, always, on-failure[:ATTEMPTS] or unless-stopped")
                 .maybe_hint(near);
-            return self.warn(path, warning);
+            return self.warn(path(), warning);
         };
         if policy != "on-failure" {
             let warning = Warning::new(Code::UnknownWord, format!("`{policy}` takes no number of attempts"))
                 .hint(format!("write `{policy}`, or `on-failure:{attempts}`"));
-            self.warn(path, warning);
+            self.warn(path(), warning);
         } else if attempts.parse::<u32>().is_err() {
             let warning = Warning::new(Code::UnknownWord, format!("`{attempts}` is no number of attempts"))
                 .hint("write a number, such as on-failure:5");
-            self.warn(path, warning);
+            self.warn(path(), warning);
         }
     }
 
     /// The reference looks for a valid name anywhere in the text; engines want all of it to be one.
-    fn container_name(&mut self, path: String, name: &str) {
+    fn container_name(&mut self, path: impl FnOnce() -> String, name: &str) {
+        // A slash before the name is allowed, and dropped.
+        let name = name.strip_prefix('/').unwrap_or(name);
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if name.is_empty() || name.chars().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
             return;
@@ -191,7 +193,7 @@ impl Lint<'_> {
         let fixed: String = name.chars().map(|c| if good(c) { c } else { '-' }).collect();
         let fixed = fixed.trim_matches(['-', '_', '.']);
         let warning = Warning::new(Code::InvalidValue, format!("`{name}` is not a container name"));
-        self.warn(path, warning.hint(format!("use letters, digits, `_`, `.` and `-`, such as `{fixed}`")));
+        self.warn(path(), warning.hint(format!("use letters, digits, `_`, `.` and `-`, such as `{fixed}`")));
     }
 }
 
