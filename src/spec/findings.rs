@@ -1,6 +1,7 @@
 //! What the stages find: mistakes and things worth saying.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
 use crate::span::Span;
@@ -19,7 +20,7 @@ pub(crate) struct Findings {
     pub(crate) warnings: Vec<Warning>,
     chain: Vec<Note>,
     /// Values in which a variable that is not set became blank.
-    blanked: Vec<Span>,
+    blanked: HashSet<Place>,
     /// How many mistakes the stages before this one found.
     earlier: usize,
 }
@@ -99,14 +100,14 @@ impl Findings {
         if let Some(span) = span
             && self.blanked.len() < MAX_BLANKED
         {
-            self.blanked.push(span.clone());
+            self.blanked.insert(place(span));
         }
         self.warn(Code::UnsetVariable, format!("The \"{name}\" variable is not set. Defaulting to a blank string."), span);
     }
 
     /// Whether a value lacks a variable, so that what is wrong with it has been said.
     pub(crate) fn is_blanked(&self, span: &Span) -> bool {
-        self.blanked.contains(span)
+        self.blanked.contains(&place(span))
     }
 
     /// Goes one level down an include or an extension.
@@ -134,7 +135,7 @@ impl Findings {
 
 /// Orders mistakes by files as they were read, then by lines; those without a place come last.
 pub(crate) fn sort(errors: &mut [SpecError]) {
-    let mut files: Vec<std::path::PathBuf> = Vec::new();
+    let mut files: Vec<PathBuf> = Vec::new();
     for span in errors.iter().filter_map(|error| error.span.as_ref()) {
         if !files.iter().any(|file| file == span.path()) {
             files.push(span.path().to_owned());
@@ -146,6 +147,13 @@ pub(crate) fn sort(errors: &mut [SpecError]) {
             (file.unwrap_or(usize::MAX), span.start)
         })
     });
+}
+
+/// A file and a byte in it.
+type Place = (PathBuf, usize);
+
+fn place(span: &Span) -> Place {
+    (span.path().to_owned(), span.start)
 }
 
 /// Whether a mistake is only what another one leads to.
@@ -161,7 +169,7 @@ fn follows(error: &SpecError, cause: &SpecError) -> bool {
 
 /// Whether a mapping lacks something because one of its keys could not be read, which was said.
 fn lost_key(error: &SpecError, cause: &SpecError) -> bool {
-    let at = |error: &SpecError| error.span.as_ref().map(|span| (span.path().to_owned(), span.start));
+    let at = |error: &SpecError| error.span.as_ref().map(place);
     cause.path.is_empty() && cause.message.starts_with("non-string key") && at(error) == at(cause)
 }
 

@@ -24,16 +24,16 @@ use crate::span::Origins;
 
 pub(crate) use option::dropped as dropped_options;
 
-/// Most warnings looked for; more are not kept.
+/// Most warnings kept; nobody reads more.
 const MAX_FOUND: usize = 500;
+/// Most things of one kind that are compared with each other, or said of one list: a file of a megabyte must end soon, and no
+/// author has that many by hand.
+const MAX_COMPARED: usize = 200;
 
 /// Checks a project whose references hold; resources that no service uses must still be there.
 pub(crate) fn check(project: &Project, origins: &Origins, findings: &mut Findings) {
     let mut lint = Lint { project, origins, found: Vec::new() };
     for service in project.services.values().chain(project.disabled.values()) {
-        if lint.found.len() >= MAX_FOUND {
-            break;
-        }
         lint.image(service);
         lint.platform(service);
         lint.words(service);
@@ -96,6 +96,9 @@ struct Lint<'a> {
 impl Lint<'_> {
     /// Adds a warning about the value at `path`.
     fn warn(&mut self, path: impl Into<String>, warning: Warning) {
+        if self.found.len() >= MAX_FOUND {
+            return;
+        }
         let path = path.into();
         let span = self.origins.get(&path);
         self.found.push(warning.at(span).path(path));

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Lint;
 use super::cidr::Cidr;
+use super::{Lint, MAX_COMPARED};
 use crate::error::{Code, Warning};
 use crate::model::{Network, Service, ServiceNetwork};
+
+/// Most hosts of one service said to be wrong: each is looked for in the whole list.
+const MAX_HOSTS: usize = 20;
 
 impl Lint<'_> {
     pub(super) fn addresses(&mut self, service: &Service) {
@@ -27,7 +30,7 @@ impl Lint<'_> {
         let project = self.project;
         for (key, options) in &service.networks {
             if let Some(options) = options {
-                self.attachment(&format!("services.{name}.networks.{key}"), options, project.networks.get(key));
+                self.attachment(&format!("services.{name}.networks.{key}"), options, project.networks.get_key_value(key));
             }
         }
         let mode = &service.network_mode;
@@ -42,14 +45,12 @@ impl Lint<'_> {
     }
 
     fn hosts(&mut self, path: &str, hosts: &crate::model::ExtraHosts) {
-        for (host, addresses) in &hosts.0 {
-            for address in addresses {
-                if address != "host-gateway" && address.parse::<IpAddr>().is_err() {
-                    let warning = Warning::new(Code::BadAddress, format!("`{address}` for host `{host}` is not an IP address"))
-                        .hint("write an IP address, or `host-gateway` for the host itself");
-                    self.warn(self.host_path(path, host), warning);
-                }
-            }
+        let pairs = hosts.0.iter().flat_map(|(host, addresses)| addresses.iter().map(move |address| (host, address)));
+        let bad = pairs.filter(|(_, address)| *address != "host-gateway" && address.parse::<IpAddr>().is_err());
+        for (host, address) in bad.take(MAX_HOSTS) {
+            let warning = Warning::new(Code::BadAddress, format!("`{address}` for host `{host}` is not an IP address"))
+                .hint("write an IP address, or `host-gateway` for the host itself");
+            self.warn(self.host_path(path, host), warning);
         }
     }
 
@@ -65,7 +66,7 @@ impl Lint<'_> {
         item.map_or_else(|| format!("{path}.{host}"), |(path, _)| path)
     }
 
-    fn attachment(&mut self, path: &str, options: &ServiceNetwork, network: Option<&Network>) {
+    fn attachment(&mut self, path: &str, options: &ServiceNetwork, network: Option<(&String, &Network)>) {
         self.mac(format!("{path}.mac_address"), &options.mac_address);
         for (index, address) in options.link_local_ips.iter().enumerate() {
             if address.parse::<IpAddr>().is_err() {
@@ -79,7 +80,7 @@ impl Lint<'_> {
         self.fixed(path, "ipv6_address", &options.ipv6_address, six, network);
     }
 
-    fn fixed(&mut self, path: &str, key: &str, text: &str, address: Option<IpAddr>, network: Option<&Network>) {
+    fn fixed(&mut self, path: &str, key: &str, text: &str, address: Option<IpAddr>, network: Option<(&String, &Network)>) {
         if text.is_empty() {
             return;
         }
@@ -89,27 +90,21 @@ impl Lint<'_> {
             let warning = Warning::new(Code::BadAddress, format!("`{text}` is not an {family} address"));
             return self.warn(path, warning.maybe_hint(address_hint(key, text)));
         };
-        if let Some(network) = network.filter(|network| is_engines(network)) {
-            self.inside(path, address, network);
+        // With more pools than are looked at nothing can be said.
+        let few = |network: &Network| is_engines(network) && network.ipam.config.len() <= MAX_COMPARED;
+        if let Some((key, network)) = network.filter(|(_, network)| few(network)) {
+            self.inside(path, address, key, network);
         }
     }
 
     /// A fixed address lies in a subnet of its network and is neither an end of it nor the gateway's.
-    fn inside(&mut self, path: String, address: IpAddr, network: &Network) {
+    fn inside(&mut self, path: String, address: IpAddr, key: &str, network: &Network) {
         let subnets: Vec<(usize, Cidr)> = (network.ipam.config.iter().enumerate())
             .filter_map(|(index, pool)| Some((index, Cidr::parse(&pool.subnet)?)))
             .filter(|(_, subnet)| subnet.is_ipv4() == address.is_ipv4())
             .collect();
         let Some((first, _)) = subnets.first() else { return };
-        let key = self
-            .project
-            .networks
-            .iter()
-            .find(|(_, known)| std::ptr::eq(*known, network))
-            .map(|(key, _)| key.as_str());
-        let place = |index: usize, attribute: &str| {
-            self.origins.get(&format!("networks.{}.ipam.config[{index}].{attribute}", key.unwrap_or_default()))
-        };
+        let place = |index: usize, attribute: &str| self.origins.get(&format!("networks.{key}.ipam.config[{index}].{attribute}"));
         let Some((index, subnet)) = subnets.iter().find(|(_, subnet)| subnet.contains(address)) else {
             let list: Vec<String> = subnets.iter().map(|(_, subnet)| subnet.to_string()).collect();
             let message = format!("{address} lies outside the subnet {} of its network", list.join(", "));

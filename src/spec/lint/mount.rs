@@ -1,6 +1,6 @@
 //! Targets of mounts: absolute, no drive letters by accident, known options of a tmpfs.
 
-use super::{Lint, meant};
+use super::{Lint, MAX_COMPARED, meant};
 use crate::error::{Code, Warning};
 use crate::model::{Service, ServiceVolume, VolumeKind};
 
@@ -64,7 +64,7 @@ impl Lint<'_> {
                 let warning = Warning::new(Code::RelativeTarget, format!("the target `{target}` is not an absolute path"));
                 self.warn(path.clone(), warning.hint(format!("write `/{}`", target.trim_start_matches("./"))));
             }
-            for option in options.split(',').filter(|option| !option.is_empty()) {
+            for option in options.split(',').filter(|option| !option.is_empty()).take(MAX_COMPARED) {
                 let word = option.split('=').next().unwrap_or(option);
                 if !TMPFS.contains(&word) {
                     let warning = Warning::new(Code::UnknownWord, format!("`{word}` is no option of a tmpfs"));

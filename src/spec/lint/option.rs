@@ -1,6 +1,6 @@
 //! Options in the short form of a volume that docker compose drops in silence.
 
-use super::meant;
+use super::{MAX_COMPARED, meant};
 use crate::error::{Code, Warning};
 use crate::tree::Node;
 
@@ -13,6 +13,7 @@ const HARMLESS: &[&str] = &["cached", "delegated", "consistent"];
 pub(crate) fn dropped(node: &Node, options: &[&str], path: &str) -> Vec<Warning> {
     let unknown = options.iter().filter(|word| !word.is_empty() && !KNOWN.contains(word) && !HARMLESS.contains(word));
     unknown
+        .take(MAX_COMPARED)
         .map(|word| {
             let hint = meant(word, KNOWN.iter().copied()).unwrap_or_else(|| format!("the options are {}", KNOWN.join(", ")));
             Warning::new(Code::DroppedWord, format!("the option `{word}` of a volume is unknown, and dropped as docker compose does"))

@@ -1,9 +1,9 @@
 //! Host ports: that they can be had, and are published once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::Lint;
+use super::{Lint, MAX_COMPARED, MAX_FOUND};
 use crate::error::{Code, Warning};
 use crate::model::{Condition, Port, Service};
 
@@ -78,21 +78,21 @@ impl Lint<'_> {
     /// Two entries cannot take the same host port, unless their services never run at the same time.
     pub(super) fn port_clashes(&mut self) {
         let claims: Vec<Claim<'_>> = self.running().filter(|service| publishes(service)).flat_map(claims).collect();
-        let mut taken: HashMap<u16, Vec<usize>> = HashMap::new();
+        let mut taken: BTreeMap<u16, Vec<&Claim<'_>>> = BTreeMap::new();
         let mut found = Vec::new();
-        for (index, claim) in claims.iter().enumerate().filter(|(_, claim)| claim.first == claim.last) {
+        for claim in claims.iter().filter(|claim| claim.first == claim.last) {
             let others = taken.entry(claim.first).or_default();
-            if let Some(other) = others.iter().map(|other| &claims[*other]).find(|other| self.clash(claim, other)) {
+            if let Some(other) = others.iter().take(MAX_COMPARED).find(|other| self.clash(claim, other)) {
                 found.push((claim.path.clone(), self.clash_warning(claim, other)));
             }
-            others.push(index);
+            others.push(claim);
+            if found.len() >= MAX_FOUND {
+                break;
+            }
         }
         for claim in claims.iter().filter(|claim| claim.first != claim.last) {
-            let fixed = (claim.first..=claim.last).find_map(|port| {
-                let others = taken.get(&port)?;
-                others.iter().map(|other| &claims[*other]).find(|other| self.clash(claim, other))
-            });
-            if let Some(other) = fixed {
+            let mut others = taken.range(claim.first..=claim.last).flat_map(|(_, others)| others).take(MAX_COMPARED);
+            if let Some(other) = others.find(|other| self.clash(claim, other)) {
                 let message = format!(
                     "an engine picks a port of {}-{}, and may pick {}, which `{}` publishes",
                     claim.first, claim.last, other.first, other.service
@@ -101,6 +101,9 @@ impl Lint<'_> {
                     .note(self.origins.get(&other.path), "published here")
                     .hint("leave that port out of the range");
                 found.push((claim.path.clone(), warning));
+            }
+            if found.len() >= MAX_FOUND {
+                break;
             }
         }
         for (path, warning) in found {

@@ -1,10 +1,11 @@
 //! Subnets of networks: that they can be read, hold what belongs to them, and do not overlap.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::Lint;
 use super::address::is_engines;
 use super::cidr::Cidr;
+use super::{Lint, MAX_COMPARED};
 use crate::error::{Code, Warning};
 use crate::model::IpamPool;
 
@@ -88,14 +89,17 @@ impl Lint<'_> {
     pub(super) fn subnet_clashes(&mut self) {
         let mut seen: Vec<(Cidr, String, &str)> = Vec::new();
         let project = self.project;
-        let used = |key: &String| project.services.values().any(|service| service.networks.contains_key(key));
-        for (key, network) in project.networks.iter().filter(|(key, network)| is_engines(network) && used(key)) {
+        let used: BTreeSet<&String> = project.services.values().flat_map(|service| service.networks.keys()).collect();
+        for (key, network) in project.networks.iter().filter(|(key, network)| is_engines(network) && used.contains(key)) {
             let own = seen.len();
             for (index, pool) in network.ipam.config.iter().enumerate() {
                 let Some(subnet) = Cidr::parse(&pool.subnet) else { continue };
                 let path = format!("networks.{key}.ipam.config[{index}].subnet");
                 // A network of the same name on the engine is the same network.
-                let other = seen[..own].iter().find(|(other, _, name)| other.overlaps(subnet) && *name != network.name);
+                let other = seen[..own]
+                    .iter()
+                    .take(MAX_COMPARED)
+                    .find(|(other, _, name)| other.overlaps(subnet) && *name != network.name);
                 if let Some((other, at, _)) = other {
                     let message = format!("the subnet {subnet} overlaps {other}, so an engine refuses one of the two networks");
                     let warning = Warning::new(Code::AddressClash, message)
