@@ -43,6 +43,7 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
     if args.why.is_some() || args.trace.is_some() {
         return origins(session, args, &discovered, &loaded);
     }
+    session.say_without_effect(&loaded)?;
     if args.resolve_image_digests || args.lock_image_digests {
         // An engine tells no digest of an image that it has not pulled; that takes a registry client.
         return Err(Failure::NotInThisVersion("digests of images in `config`".into()));

@@ -1,6 +1,6 @@
 //! Mistakes and warnings as data, for editors: `config --format json` of files that are wrong, and `config --diagnostics --format json`.
 
-use rcompose_spec::{Place, Report, SpecErrors, Warning};
+use rcompose_spec::{Place, Report, Span, SpecErrors, Warning};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -54,7 +54,17 @@ fn error_json(report: &Report, caller: &Caller) -> Value {
 }
 
 fn warning_json(warning: &Warning, caller: &Caller) -> Value {
-    json!({ "message": warning.message, "at": warning.span.as_ref().map(|span| super::place_json(span, caller)) })
+    let at = |span: &Span| super::place_json(span, caller);
+    let notes: Vec<Value> = warning.notes.iter().map(|note| json!({ "message": note.label, "at": at(&note.span) })).collect();
+    json!({
+        "code": warning.code.name(),
+        "path": Some(warning.path.as_str()).filter(|path| !path.is_empty()),
+        "message": warning.message,
+        "at": warning.span.as_ref().map(at),
+        "label": Some(warning.label.as_str()).filter(|label| !label.is_empty()),
+        "hint": warning.hint,
+        "notes": notes,
+    })
 }
 
 /// A stretch of one line; lines and columns count from 1, columns in characters, the end is behind the last one.
