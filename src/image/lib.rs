@@ -1,0 +1,25 @@
+//! Images of our own: names, manifests, registries, the store, and layers as root file systems.
+//!
+//! This room prints nothing, reads neither environment nor working folder, and knows no engine and no container. Whoever calls
+//! it passes in where the store is, which credentials a registry gets, and who is told of progress.
+#![cfg(target_os = "linux")]
+
+mod archive;
+mod config;
+mod digest;
+mod error;
+mod extract;
+mod layer;
+mod manifest;
+mod platform;
+mod reference;
+mod store;
+
+pub use config::{Config, Defaults, Healthcheck, History, RootFs};
+pub use digest::Digest;
+pub use error::{ImageError, Problem};
+pub use extract::{Limits, Unpacked, unpack};
+pub use manifest::{Descriptor, Document, Index, MOST_LAYERS, Manifest};
+pub use platform::Platform;
+pub use reference::{DOCKER_IO, Reference, Repository};
+pub use store::{Damage, Image, LayerRecord, Lease, Pruned, Record, Removed, Store, Verified};
