@@ -14,8 +14,9 @@ use crate::error::ImageError;
 use crate::extract::{Limits, Unpacked, unpack};
 use crate::store::Stage;
 pub(crate) use compression::{Compression, decoder};
-use pipe::{Bounded, Pipe, pipe};
+pub(crate) use pipe::Bounded;
 pub(crate) use pipe::{CHUNK, Feed};
+use pipe::{Pipe, pipe};
 
 /// What a pipeline found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(crate) struct UnpackedLayer {
     pub(crate) diff_id: Digest,
     /// How it was compressed.
     pub(crate) compression: Compression,
+    /// Bytes of the archive, uncompressed.
+    pub(crate) archive: u64,
     pub(crate) unpacked: Unpacked,
 }
 
@@ -52,7 +55,9 @@ pub(crate) fn unpack_fed<T>(
             // The source failed for a reason of its own.
             (Err(error), _, _) if !matches!(error, ImageError::NobodyReads) => Err(error),
             (_, Err(error), _) | (_, _, Err(error)) | (Err(error), _, _) => Err(error),
-            (Ok(given), Ok(unpacked), Ok((diff_id, compression))) => Ok((given, UnpackedLayer { diff_id, compression, unpacked })),
+            (Ok(given), Ok(unpacked), Ok((diff_id, archive, compression))) => {
+                Ok((given, UnpackedLayer { diff_id, compression, archive, unpacked }))
+            }
         }
     })
 }
@@ -74,8 +79,8 @@ pub(crate) fn unpack_reader(mut reader: impl Read, stage: &Stage, limits: &Limit
 }
 
 /// Decompresses and hashes; what goes wrong goes down the pipe, to whoever unpacks.
-fn decompress(raw: Pipe, plain: &mut Feed, limits: Limits, fed: &AtomicU64) -> Result<(Digest, Compression), ImageError> {
-    let work = |plain: &mut Feed| -> std::io::Result<(Digest, Compression)> {
+fn decompress(raw: Pipe, plain: &mut Feed, limits: Limits, fed: &AtomicU64) -> Result<(Digest, u64, Compression), ImageError> {
+    let work = |plain: &mut Feed| -> std::io::Result<(Digest, u64, Compression)> {
         let (compression, reader) = decoder(raw)?;
         let mut reader = Hashing::new(Bounded::new(reader, limits, fed));
         loop {
@@ -91,7 +96,8 @@ fn decompress(raw: Pipe, plain: &mut Feed, limits: Limits, fed: &AtomicU64) -> R
             chunk.truncate(filled);
             // Nobody reads: the unpacking ended, with the error that counts.
             if plain.give(chunk).is_err() || last {
-                return Ok((reader.finish().1, compression));
+                let (_, diff_id, archive) = reader.finish();
+                return Ok((diff_id, archive, compression));
             }
         }
     };

@@ -38,6 +38,7 @@ use crate::extract::Limits;
 pub(crate) use blob::{Claim, Partial};
 pub use image::Image;
 pub use lease::Lease;
+pub(crate) use record::now;
 pub use record::{LayerRecord, Record};
 pub use remove::{Pruned, Removed};
 pub(crate) use stage::{LayerFile, Stage};

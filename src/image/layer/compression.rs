@@ -16,6 +16,16 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
+    /// Tells by the first bytes.
+    pub(crate) fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            // A frame, or one to be passed over, as estargz-like tools put in front.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+
     /// Returns OCI's media type of a layer.
     pub(crate) fn media_type(self) -> String {
         let suffix = match self {
@@ -31,14 +41,12 @@ impl Compression {
 pub(crate) fn decoder<'a>(mut input: impl Read + 'a) -> io::Result<(Compression, Box<dyn Read + 'a>)> {
     let mut start = Vec::with_capacity(6);
     (&mut input).take(6).read_to_end(&mut start)?;
-    let compression = match start.as_slice() {
-        [0x1f, 0x8b, ..] => Compression::Gzip,
-        // A frame, or one to be passed over, as estargz-like tools put in front.
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+    match start.as_slice() {
         [b'B', b'Z', b'h', ..] => return Err(unsupported("bzip2")),
         [0xfd, b'7', b'z', b'X', b'Z', ..] => return Err(unsupported("xz")),
-        _ => Compression::None,
-    };
+        _ => {}
+    }
+    let compression = Compression::of(&start);
     let whole = io::Cursor::new(start).chain(input);
     let reader: Box<dyn Read + 'a> = match compression {
         Compression::None => Box::new(whole),

@@ -23,6 +23,9 @@ pub struct Record {
     pub registries: Vec<Reference>,
     /// When it came into the store, RFC 3339.
     pub added: String,
+    /// It was made or loaded here, so that its manifest and the form of its layers are ours to choose.
+    #[serde(default)]
+    pub local: bool,
 }
 
 /// One layer of an image.
@@ -34,6 +37,9 @@ pub struct LayerRecord {
     pub blob: Descriptor,
     /// Bytes of its files.
     pub size: u64,
+    /// The archive as it was pushed, where that is another form than the stored one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<Descriptor>,
 }
 
 impl Record {
@@ -85,7 +91,14 @@ impl Store {
         }
     }
 
-    pub(super) fn write_record(&self, record: &Record) -> Result<(), ImageError> {
+    /// Writes a record in place of another one of the same image, which needs no more than this one or its own lease keeps.
+    pub(crate) fn replace(&self, record: Record) -> Result<(), ImageError> {
+        let _locked = self.lock()?;
+        let registries = self.record(&record.id)?.map(|it| it.registries).unwrap_or_default();
+        self.write_record(&Record { registries, ..record })
+    }
+
+    pub(crate) fn write_record(&self, record: &Record) -> Result<(), ImageError> {
         file::write(&self.record_path(&record.id), &file::json(record)?)
     }
 

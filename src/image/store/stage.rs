@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lease, Store, erase, file};
 use crate::digest::Digest;
 use crate::error::ImageError;
-use crate::extract::Unpacked;
+use crate::layer::UnpackedLayer;
 
 /// What is known of an unpacked layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub(crate) struct LayerFile {
     pub(crate) size: u64,
     /// Entries of the archive.
     pub(crate) entries: u64,
+    /// Bytes of the archive, uncompressed.
+    pub(crate) archive: u64,
 }
 
 /// A place to unpack a layer.
@@ -52,8 +54,9 @@ impl Stage {
     }
 
     /// Gives an unpacked layer, whose digest the caller has verified, its name.
-    pub(crate) fn commit(mut self, store: &Store, diff_id: &Digest, unpacked: &Unpacked) -> Result<LayerFile, ImageError> {
-        let layer = LayerFile { size: unpacked.bytes, entries: unpacked.entries };
+    pub(crate) fn commit(mut self, store: &Store, layer: &UnpackedLayer) -> Result<LayerFile, ImageError> {
+        let diff_id = &layer.diff_id;
+        let layer = LayerFile { size: layer.unpacked.bytes, entries: layer.unpacked.entries, archive: layer.archive };
         erase::erase(&self.folder.join("trash"))?;
         file::write(&self.folder.join("layer.json"), &file::json(&layer)?)?;
         // Thousands of files: one call for all of them.
