@@ -300,6 +300,3 @@ fn cut_off(error: io::Error) -> ImageError {
         broken(error)
     }
 }
-
-#[cfg(test)]
-mod tests;

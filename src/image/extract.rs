@@ -136,6 +136,3 @@ impl<R: Read> Unpacking<'_, R> {
 fn shown(bytes: &[u8]) -> String {
     std::ffi::OsStr::from_bytes(bytes).to_string_lossy().into_owned()
 }
-
-#[cfg(test)]
-mod tests;

@@ -130,6 +130,3 @@ fn own(path: &Path) -> Result<(), ImageError> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,7 @@ use rustix::fs::{FallocateFlags, Mode, OFlags, fallocate, ftruncate, openat};
 use rustix::io::{Errno, pwrite};
 
 use super::Unpacking;
-use super::place::{attributes, owner_mode_time};
+use super::place::{dress, time};
 use super::tree::{call_error, entry_error};
 use crate::archive::{Entry, Piece};
 use crate::error::ImageError;
@@ -35,8 +35,8 @@ impl<R: Read> Unpacking<'_, R> {
             None => self.whole(&file, entry, size)?,
             Some(pieces) => self.with_holes(&file, entry, pieces, size)?,
         };
-        attributes(&file, entry, &mut self.done)?;
-        owner_mode_time(&file, entry).map_err(failed)
+        dress(&file, entry, &mut self.done)?;
+        time(&file, entry)
     }
 
     fn whole(&mut self, file: &OwnedFd, entry: &Entry, size: u64) -> Result<u64, ImageError> {

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{
     AtFlags, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags, chownat, fchmod, fchown, fsetxattr, futimens, setxattr,
-    utimensat,
 };
 use rustix::io::Errno;
 
@@ -18,23 +17,22 @@ use crate::error::ImageError;
 /// Attributes by which overlayfs would lead out of a layer. Source: kernel `overlayfs.rst`, `redirect_dir`, `metacopy`.
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
-/// Sets owner, permissions and time of a file or folder. The order matters: a new owner takes away set-user-id.
-pub(super) fn owner_mode_time(file: impl AsFd, entry: &Entry) -> Result<(), Errno> {
-    fchmod_owned(&file, entry)?;
-    futimens(&file, &times(entry.mtime))
+/// Sets owner, extended attributes and permissions, in this order: a new owner takes away `security.capability` and set-user-id.
+pub(super) fn dress(file: impl AsFd, entry: &Entry, done: &mut Unpacked) -> Result<(), ImageError> {
+    let failed = |errno| call_error(&entry.path, errno);
+    fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(failed)?;
+    each(entry, done, |name, value| fsetxattr(&file, name, value, XattrFlags::empty()))?;
+    fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(failed)
 }
 
-/// Sets owner and permissions; a folder's time comes at the end of all.
-pub(super) fn fchmod_owned(file: impl AsFd, entry: &Entry) -> Result<(), Errno> {
-    fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))?;
-    fchmod(&file, Mode::from_raw_mode(entry.mode))?;
-    Ok(())
+/// Sets the time of an open file.
+pub(super) fn time(file: impl AsFd, entry: &Entry) -> Result<(), ImageError> {
+    futimens(&file, &times(entry.mtime)).map_err(|errno| call_error(&entry.path, errno))
 }
 
-/// Sets owner and time of what must not be opened.
-pub(super) fn owner_time_at(parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), Errno> {
-    chownat(parent, name, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)), AtFlags::SYMLINK_NOFOLLOW)?;
-    utimensat(parent, name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW)
+/// Sets the owner of what must not be opened.
+pub(super) fn owner_at(parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), Errno> {
+    chownat(parent, name, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)), AtFlags::SYMLINK_NOFOLLOW)
 }
 
 /// Returns times that leave the time of access as it is.
@@ -43,15 +41,6 @@ pub(super) fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },
     }
-}
-
-/// Sets the extended attributes of an open file. Those come after its owner, who would take `security.capability` away.
-pub(super) fn attributes(file: impl AsFd, entry: &Entry, done: &mut Unpacked) -> Result<(), ImageError> {
-    if entry.attributes.is_empty() {
-        return Ok(());
-    }
-    fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(|errno| call_error(&entry.path, errno))?;
-    each(entry, done, |name, value| fsetxattr(&file, name, value, XattrFlags::empty()))
 }
 
 /// Sets the extended attributes of what can only be pointed at.

@@ -11,7 +11,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::place::{attributes, attributes_of_path, fchmod_owned, owner_time_at, times};
+use super::place::{attributes_of_path, dress, owner_at, times};
 use super::{Unpacked, shown};
 use crate::archive::{Entry, Kind};
 use crate::error::ImageError;
@@ -126,8 +126,7 @@ impl<'a> Tree<'a> {
     }
 
     fn dress(&mut self, folder: &OwnedFd, path: Vec<u8>, entry: &Entry, done: &mut Unpacked) -> Result<(), ImageError> {
-        attributes(folder, entry, done)?;
-        fchmod_owned(folder, entry).map_err(|errno| call_error(&entry.path, errno))?;
+        dress(folder, entry, done)?;
         self.times.insert(path, entry.mtime);
         Ok(())
     }
@@ -182,11 +181,12 @@ impl<'a> Tree<'a> {
             }
             other => other.map_err(failed)?,
         }
+        owner_at(parent, name, entry).map_err(failed)?;
         if !entry.attributes.is_empty() {
             let file = openat(parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
             attributes_of_path(&file, entry, done)?;
         }
-        owner_time_at(parent, name, entry).map_err(failed)?;
+        utimensat(parent, name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)?;
         if matches!(entry.kind, Kind::SymbolicLink { .. }) {
             return Ok(());
         }

@@ -35,7 +35,12 @@ fn tree(parent: BorrowedFd<'_>, name: &[u8], salt: &str) -> Result<(), Errno> {
     let mut moved = 0u64;
     let mut waiting = vec![name.to_vec()];
     while let Some(name) = waiting.pop() {
-        let folder = openat(parent, &*name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let folder = match openat(parent, &*name, flags, Mode::empty()) {
+            // Another process clears up as well.
+            Err(Errno::NOENT) => continue,
+            other => other?,
+        };
         for entry in Dir::read_from(&folder)? {
             let entry = entry?;
             let child = entry.file_name();
@@ -52,13 +57,21 @@ fn tree(parent: BorrowedFd<'_>, name: &[u8], salt: &str) -> Result<(), Errno> {
                 Err(Errno::NOTEMPTY | Errno::EXIST) => {
                     moved += 1;
                     let beside = format!("{}{salt}-{moved}", file::UNFINISHED);
-                    renameat_with(&folder, child, parent, beside.as_str(), RenameFlags::NOREPLACE)?;
-                    waiting.push(beside.into_bytes());
+                    match renameat_with(&folder, child, parent, beside.as_str(), RenameFlags::NOREPLACE) {
+                        Ok(()) => waiting.push(beside.into_bytes()),
+                        Err(Errno::NOENT) => {}
+                        Err(errno) => return Err(errno),
+                    }
                 }
                 Err(errno) => return Err(errno),
             }
         }
-        unlinkat(parent, &*name, AtFlags::REMOVEDIR)?;
+        match unlinkat(parent, &*name, AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            // Not every file system lists all names of a folder that changes meanwhile.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => waiting.push(name),
+            Err(errno) => return Err(errno),
+        }
     }
     Ok(())
 }

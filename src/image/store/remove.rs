@@ -74,7 +74,9 @@ impl Store {
         let mut pruned = Pruned::default();
         let waste = {
             let _locked = self.lock()?;
-            let mut waste = Waste::default();
+            // First, since what is forgotten waits in the same folder to be erased.
+            let mut waste = Waste { folders: self.bury()?, bytes: 0 };
+            pruned.orphans += waste.folders.len();
             let names = self.names()?;
             for record in self.records()? {
                 let own: Vec<Reference> = names.iter().filter(|(_, id)| **id == record.id).map(|(name, _)| name.clone()).collect();
@@ -84,9 +86,6 @@ impl Store {
                     waste.join(more);
                 }
             }
-            let staged = self.bury()?;
-            pruned.orphans += staged.len();
-            waste.folders.extend(staged);
             let orphans = self.orphans()?;
             pruned.orphans += orphans.len();
             for path in orphans {
