@@ -85,8 +85,7 @@ fn shared_layers_stay_until_the_last_image_goes() {
     let puller = Puller::new();
     let store = &puller.store;
     let one = image(store, 1, Some("a:1"));
-    let mut options = ImportOptions::default();
-    options.message = "another image of the same layer".into();
+    let options = ImportOptions { message: "another image of the same layer".into(), ..ImportOptions::default() };
     let archive = Tar::default().file("f", &noise(1, 10_000)).end();
     let two = unwatched(|watch| store.import(archive.as_slice(), Some(&"b:1".parse().unwrap()), &options, watch)).unwrap();
     assert_ne!(one.id, two);

@@ -39,7 +39,7 @@ pub(super) fn run(session: &Session, args: &ImageLsArgs) -> Result<u8, Failure> 
                 .filter(|row| filters.iter().all(|it| it.takes(&image, row)) && args.name.as_ref().is_none_or(|name| row.fits(name))),
         );
     }
-    rows.sort_by(|a, b| b.created.cmp(&a.created));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.created));
     output::out(&rendered(&rows, args)?)?;
     Ok(0)
 }
