@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Ls(args) => ls::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
-        Verb::Config(args) => config::run(session, &args),
+        Verb::Config(args) => config::run(session, &args).await,
         Verb::Pull(args) => pull::run(session, &args).await,
         Verb::Build(args) => build::run(session, &args).await,
         Verb::Start(args) => select::start(session, args).await,

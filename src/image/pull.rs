@@ -130,6 +130,19 @@ impl Store {
     }
 }
 
+impl Client {
+    /// Asks which digest a name has in its registry: that of an index where there is one. Nothing is kept.
+    ///
+    /// # Errors
+    /// No registry that answers, or none that has the image.
+    pub fn digest(&self, name: &Reference, watch: &Watch<'_>) -> Result<Digest, ImageError> {
+        let name = &name.clone().tagged();
+        let addresses = self.addresses(name.repository().registry())?;
+        let from = From { client: self, name, addresses, first: AtomicUsize::new(0), watch };
+        from.ask(|address| Ok(self.manifest(address, name.repository(), &name.wanted(), watch)?.digest))
+    }
+}
+
 /// From where an image is pulled.
 pub(crate) struct From<'a> {
     client: &'a Client,

@@ -1,6 +1,8 @@
 //! `config`.
 
 mod diagnostics;
+#[cfg(target_os = "linux")]
+mod digests;
 mod trace;
 mod why;
 
@@ -18,7 +20,7 @@ use crate::session::{Session, Want};
 use crate::{output, report};
 
 /// Runs `config`.
-pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
+pub(crate) async fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
     let options = LoadOptions {
         no_interpolate: args.no_interpolate || args.variables,
         no_normalize: args.no_normalize,
@@ -31,7 +33,7 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
     };
     let want = Want::services(&args.services, true).with(options);
     let json = args.format == Some(ConfigFormat::Json);
-    let (discovered, loaded) = match session.load_quietly(&want) {
+    let (discovered, mut loaded) = match session.load_quietly(&want) {
         Ok(found) => found,
         Err(failure) if json => return diagnostics::failed(session, &failure, args.diagnostics),
         Err(failure) => return Err(failure),
@@ -45,8 +47,14 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
     }
     session.say_without_effect(&loaded)?;
     if args.resolve_image_digests || args.lock_image_digests {
-        // An engine tells no digest of an image that it has not pulled; that takes a registry client.
-        return Err(Failure::NotInThisVersion("digests of images in `config`".into()));
+        #[cfg(not(target_os = "linux"))]
+        return Err(Failure::NotInThisVersion("digests of images in `config`, outside Linux,".into()));
+        #[cfg(target_os = "linux")]
+        digests::pin(session, &mut loaded).await?;
+    }
+    #[cfg(target_os = "linux")]
+    if args.lock_image_digests {
+        loaded = digests::images_only(&loaded);
     }
     let text = if args.quiet || args.diagnostics {
         String::new()

@@ -207,3 +207,23 @@ fn who_logs_in_is_asked_for_and_kept_and_forgotten() {
     assert!(!std::fs::read_to_string(&config).unwrap().contains("bWU6c2VjcmV0"));
     assert_eq!(home.text(&["logout", &host]), format!("Not logged in to {host}\n"));
 }
+
+#[test]
+fn config_pins_images_to_what_their_registry_has() {
+    let (home, host) = (Home::new(), registry());
+    home.good(&["login", "-u", "me", "--password-stdin", &host], b"secret");
+    let file = format!(
+        "name: shop\nservices:\n  web: {{image: '{host}/web:2'}}\n  own: {{image: '{host}/own@sha256:{}'}}\n",
+        "1".repeat(64)
+    );
+    std::fs::write(home.path().join("compose.yaml"), file).unwrap();
+    // The registry answers `{}`, whatever it is asked.
+    let pinned = format!("{host}/web:2@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+    let own = format!("{host}/own@sha256:{}", "1".repeat(64));
+    let locked = home.text(&["config", "--lock-image-digests"]);
+    assert_eq!(locked, format!("services:\n  own:\n    image: {own}\n  web:\n    image: {pinned}\n"));
+    let resolved = home.text(&["config", "--resolve-image-digests"]);
+    assert!(resolved.starts_with("name: shop\n") && resolved.contains(&format!("image: {pinned}\n")), "{resolved}");
+    home.good(&["logout", &host], b"");
+    assert!(home.bad(&["config", "--resolve-image-digests"]).contains(&host));
+}
