@@ -76,7 +76,7 @@ impl<'a> Attached<'a> {
             }
         });
         let paint = if args.no_color { Paint::default() } else { session.out };
-        let lines = Lines { bare: args.no_log_prefix, timestamps: args.timestamps, paint };
+        let lines = Lines { bare: args.no_log_prefix, timestamps: args.timestamps, together: false, paint };
         Self {
             session,
             live,
