@@ -33,7 +33,7 @@ pub(crate) async fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Fail
     };
     let want = Want::services(&args.services, true).with(options);
     let json = args.format == Some(ConfigFormat::Json);
-    let (discovered, mut loaded) = match session.load_quietly(&want) {
+    let (discovered, loaded) = match session.load_quietly(&want) {
         Ok(found) => found,
         Err(failure) if json => return diagnostics::failed(session, &failure, args.diagnostics),
         Err(failure) => return Err(failure),
@@ -46,16 +46,13 @@ pub(crate) async fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Fail
         return origins(session, args, &discovered, &loaded);
     }
     session.say_without_effect(&loaded)?;
-    if args.resolve_image_digests || args.lock_image_digests {
-        #[cfg(not(target_os = "linux"))]
-        return Err(Failure::NotInThisVersion("digests of images in `config`, outside Linux,".into()));
+    let loaded = match (args.resolve_image_digests, args.lock_image_digests) {
+        (false, false) => loaded,
         #[cfg(target_os = "linux")]
-        digests::pin(session, &mut loaded).await?;
-    }
-    #[cfg(target_os = "linux")]
-    if args.lock_image_digests {
-        loaded = digests::images_only(&loaded);
-    }
+        (_, lock) => digests::pinned(session, loaded, lock).await?,
+        #[cfg(not(target_os = "linux"))]
+        (true, _) | (_, true) => return Err(Failure::NotInThisVersion("digests of images in `config`, outside Linux,".into())),
+    };
     let text = if args.quiet || args.diagnostics {
         String::new()
     } else {

@@ -14,8 +14,15 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::signals::Interrupts;
 
-/// Gives every image that has none its digest, as docker compose writes it: `docker.io/library/nginx:1.27@sha256:…`.
-pub(super) async fn pin(session: &Session, loaded: &mut Loaded) -> Result<(), Failure> {
+/// Gives every image that has none its digest; with `images_only`, leaves nothing but the images: an override file.
+pub(super) async fn pinned(session: &Session, loaded: Loaded, images_only: bool) -> Result<Loaded, Failure> {
+    let mut loaded = loaded;
+    pin(session, &mut loaded).await?;
+    Ok(if images_only { without_the_rest(&loaded) } else { loaded })
+}
+
+/// Writes names as docker compose does: `docker.io/library/nginx:1.27@sha256:…`.
+async fn pin(session: &Session, loaded: &mut Loaded) -> Result<(), Failure> {
     let mut wanted: BTreeMap<String, Reference> = BTreeMap::new();
     for service in loaded.project.services.values().filter(|service| !service.image.is_empty()) {
         wanted.insert(service.image.clone(), service.image.parse::<Reference>()?.tagged());
@@ -50,8 +57,7 @@ async fn resolve(client: Arc<Client>, name: Reference, stop: Arc<AtomicBool>) ->
     done.map_err(|error| Failure::io("the work ended in the middle", std::io::Error::other(error)))?
 }
 
-/// Leaves nothing but the images: an override file.
-pub(super) fn images_only(loaded: &Loaded) -> Loaded {
+fn without_the_rest(loaded: &Loaded) -> Loaded {
     let services = loaded.project.services.iter().map(|(name, service)| {
         let pinned = Service { name: service.name.clone(), image: service.image.clone(), ..Service::default() };
         (name.clone(), pinned)
