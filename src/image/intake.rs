@@ -7,7 +7,7 @@ use crate::digest::{Digest, Hashing};
 use crate::error::ImageError;
 use crate::layer::{CHUNK, Compression, unpack_fed};
 use crate::manifest::Descriptor;
-use crate::progress::Watch;
+use crate::progress::{Event, Watch};
 use crate::store::{LayerRecord, Lease};
 
 /// The level by which layers are compressed that come without: little work, and a third of the bytes to write. Source: zstd manual.
@@ -68,6 +68,7 @@ impl Lease {
                 }
                 let last = filled < chunk.len();
                 chunk.truncate(filled);
+                watch.tell(Event::Read { bytes: filled as u64 });
                 let failed = || ImageError::stream("write the layer to disk");
                 let (writer, _) = match &mut kept {
                     Some(kept) => kept,
@@ -93,7 +94,7 @@ impl Lease {
         self.keep([kept.digest], [layer.diff_id])?;
         let size = layer.unpacked.bytes;
         for (name, file) in &layer.unpacked.lost_attributes {
-            watch.tell(crate::progress::Event::LostAttribute { name: name.clone(), file: file.clone() });
+            watch.tell(Event::LostAttribute { name: name.clone(), file: file.clone() });
         }
         blob.complete(store, &kept.digest)?;
         stage.commit(store, &layer)?;
