@@ -35,7 +35,8 @@ use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::extract::Limits;
 
-pub(crate) use blob::{Claim, Partial};
+pub(crate) use blob::{Claim, NewBlob, Partial};
+pub(crate) use file::start_writing;
 pub use image::Image;
 pub use lease::Lease;
 pub(crate) use record::now;
