@@ -16,13 +16,7 @@ impl Defaults {
         match word.to_ascii_uppercase().as_str() {
             "CMD" => self.cmd = Some(command(rest).map_err(wrong)?),
             "ENTRYPOINT" => self.entrypoint = Some(command(rest).map_err(wrong)?),
-            "ENV" => {
-                for (key, value) in pairs(rest).map_err(wrong)? {
-                    let start = format!("{key}=");
-                    self.env.retain(|it| !it.starts_with(&start));
-                    self.env.push(format!("{start}{value}"));
-                }
-            }
+            "ENV" => self.set(pairs(rest).map_err(wrong)?),
             "LABEL" => self.labels.extend(pairs(rest).map_err(wrong)?),
             "EXPOSE" => {
                 for port in words(rest).map_err(wrong)? {
@@ -44,22 +38,7 @@ impl Defaults {
                 self.volumes.dedup();
             }
             "USER" => self.user = one(rest).map_err(wrong)?,
-            "WORKDIR" => {
-                let folder = one(rest).map_err(wrong)?;
-                let base = if folder.starts_with('/') {
-                    ""
-                } else {
-                    self.working_dir.trim_end_matches('/')
-                };
-                let whole = if base.is_empty() && !folder.starts_with('/') {
-                    format!("/{folder}")
-                } else if base.is_empty() {
-                    folder
-                } else {
-                    format!("{base}/{folder}")
-                };
-                self.working_dir = whole;
-            }
+            "WORKDIR" => self.go_to(&one(rest).map_err(wrong)?),
             "STOPSIGNAL" => self.stop_signal = Some(one(rest).map_err(wrong)?),
             "ONBUILD" => self.on_build.push(rest.to_owned()),
             "HEALTHCHECK" => self.healthcheck = Some(healthcheck(rest).map_err(wrong)?),
@@ -71,6 +50,23 @@ impl Defaults {
             }
         }
         Ok(())
+    }
+
+    fn set(&mut self, pairs: Vec<(String, String)>) {
+        for (key, value) in pairs {
+            let start = format!("{key}=");
+            self.env.retain(|it| !it.starts_with(&start));
+            self.env.push(format!("{start}{value}"));
+        }
+    }
+
+    /// Changes the working folder; a relative one is below the one before.
+    fn go_to(&mut self, folder: &str) {
+        self.working_dir = if folder.starts_with('/') {
+            folder.to_owned()
+        } else {
+            format!("{}/{folder}", self.working_dir.trim_end_matches('/'))
+        };
     }
 }
 

@@ -5,13 +5,16 @@ use std::io::{BufWriter, Read, Write};
 
 use crate::digest::{Digest, Hashing};
 use crate::error::ImageError;
-use crate::layer::{CHUNK, Compression, unpack_fed};
+use crate::layer::{CHUNK, Compression, UnpackedLayer, unpack_fed};
 use crate::manifest::Descriptor;
-use crate::progress::Watch;
-use crate::store::{LayerRecord, Lease};
+use crate::progress::{Event, Watch};
+use crate::store::{LayerRecord, Lease, NewBlob, Stage, Store, start_writing};
 
 /// The level by which layers are compressed that come without: little work, and a third of the bytes to write. Source: zstd manual.
 const LEVEL: i32 = 1;
+
+/// Bytes after which they are sent on their way to the disk.
+const WRITE_FROM: usize = 8 << 20;
 
 /// A blob while it is written: as it comes, or compressed if it comes without compression.
 enum Kept<'a> {
@@ -49,12 +52,20 @@ impl<'a> Kept<'a> {
 impl Lease {
     /// Brings a layer's archive, compressed or not, into the store.
     pub fn add_layer(&self, reader: impl Read, watch: &Watch<'_>) -> Result<LayerRecord, ImageError> {
+        let (layer, unfinished) = self.take_layer(reader, watch)?;
+        unfinished.finish(self.store())?;
+        Ok(layer)
+    }
+
+    /// Reads and unpacks a layer's archive; it is in the store when it is finished.
+    pub(crate) fn take_layer(&self, reader: impl Read, watch: &Watch<'_>) -> Result<(LayerRecord, Unfinished), ImageError> {
         let store = self.store();
         let blob = store.new_blob()?;
         let stage = self.stage()?;
         let (kept, layer) = unpack_fed(&stage, store.limits(), |feed| {
             let file = blob.file()?;
             let mut reader = reader;
+            let mut taken = 0;
             let mut kept: Option<(Kept<'_>, Compression)> = None;
             loop {
                 watch.go_on()?;
@@ -68,6 +79,7 @@ impl Lease {
                 }
                 let last = filled < chunk.len();
                 chunk.truncate(filled);
+                watch.tell(Event::Read { bytes: filled as u64 });
                 let failed = || ImageError::stream("write the layer to disk");
                 let (writer, _) = match &mut kept {
                     Some(kept) => kept,
@@ -79,6 +91,11 @@ impl Lease {
                 // Unpacking goes on in its own thread while these bytes are compressed.
                 feed.give(chunk.clone())?;
                 writer.write(&chunk).map_err(failed())?;
+                taken += filled;
+                if taken >= WRITE_FROM {
+                    start_writing(file);
+                    taken = 0;
+                }
                 if last {
                     break;
                 }
@@ -93,10 +110,28 @@ impl Lease {
         self.keep([kept.digest], [layer.diff_id])?;
         let size = layer.unpacked.bytes;
         for (name, file) in &layer.unpacked.lost_attributes {
-            watch.tell(crate::progress::Event::LostAttribute { name: name.clone(), file: file.clone() });
+            watch.tell(Event::LostAttribute { name: name.clone(), file: file.clone() });
         }
-        blob.complete(store, &kept.digest)?;
-        stage.commit(store, &layer)?;
-        Ok(LayerRecord { diff_id: layer.diff_id, blob: kept, size, pushed: None })
+        let digest = kept.digest;
+        let record = LayerRecord { diff_id: layer.diff_id, blob: kept, size, pushed: None };
+        Ok((record, Unfinished { blob, stage, layer, digest }))
+    }
+}
+
+/// A layer whose bytes are not on the disk yet.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    blob: NewBlob,
+    stage: Stage,
+    layer: UnpackedLayer,
+    digest: Digest,
+}
+
+impl Unfinished {
+    /// Waits until all is on the disk, and gives it its names.
+    pub(crate) fn finish(self, store: &Store) -> Result<(), ImageError> {
+        // The first writes everything to the disk, the blob with it.
+        self.stage.commit(store, &self.layer)?;
+        self.blob.complete(store, &self.digest)
     }
 }

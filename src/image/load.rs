@@ -4,9 +4,10 @@
 mod index;
 mod sort;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read;
 use std::sync::atomic::AtomicU64;
+use std::thread::ScopedJoinHandle;
 
 use serde::Deserialize;
 
@@ -14,6 +15,7 @@ use crate::archive::{Archive, Kind};
 use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::extract::{clean, entry_error};
+use crate::intake::Unfinished;
 use crate::layer::{Bounded, decoder};
 use crate::manifest::LARGEST_CONFIG;
 use crate::platform::Platform;
@@ -24,6 +26,13 @@ use sort::{Sort, sort};
 
 /// The most bytes of all small files together, which are kept in memory until the end.
 const MOST_SMALL: u64 = 64 << 20;
+
+/// Layers that are on their way to the disk at the same time.
+const MOST_WAITING: usize = 3;
+
+fn finished(layer: ScopedJoinHandle<'_, Result<(), ImageError>>) -> Result<(), ImageError> {
+    layer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
 
 /// An image that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +82,30 @@ impl Store {
         Ok(images)
     }
 
+    /// Reads an archive; each layer goes on its way to the disk while the next one is read.
     fn read_archive(&self, lease: &Lease, input: impl Read, watch: &Watch<'_>) -> Result<Contents, ImageError> {
+        std::thread::scope(|scope| {
+            let mut waiting = VecDeque::new();
+            let result = self.read_entries(lease, input, watch, &mut |unfinished| {
+                waiting.push_back(scope.spawn(move || unfinished.finish(self)));
+                if waiting.len() > MOST_WAITING {
+                    waiting.pop_front().map_or(Ok(()), finished)
+                } else {
+                    Ok(())
+                }
+            });
+            let rest = waiting.into_iter().map(finished).fold(Ok(()), Result::and);
+            result.and_then(|contents| rest.map(|()| contents))
+        })
+    }
+
+    fn read_entries(
+        &self,
+        lease: &Lease,
+        input: impl Read,
+        watch: &Watch<'_>,
+        finish: &mut dyn FnMut(Unfinished) -> Result<(), ImageError>,
+    ) -> Result<Contents, ImageError> {
         let mut archive = Archive::new(input);
         let (mut contents, mut small) = (Contents::default(), 0);
         while let Some(entry) = archive.next()? {
@@ -91,7 +123,8 @@ impl Store {
                 Kind::File { size } if entry.pieces.is_none() => match sort(&mut archive, size)? {
                     Sort::Layer(start) => {
                         let rest = Content(&mut archive);
-                        let layer = lease.add_layer(std::io::Cursor::new(start).chain(rest), watch)?;
+                        let (layer, unfinished) = lease.take_layer(std::io::Cursor::new(start).chain(rest), watch)?;
+                        finish(unfinished)?;
                         contents.layers.insert(path, layer);
                     }
                     Sort::Small(bytes) => {

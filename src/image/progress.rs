@@ -18,6 +18,18 @@ pub enum Event {
         /// How far.
         state: LayerState,
     },
+    /// So many more bytes of an archive were read.
+    Read {
+        /// How many.
+        bytes: u64,
+    },
+    /// An image that is offered for one platform only is for another one than was asked for.
+    OtherPlatform {
+        /// What was asked for.
+        wanted: String,
+        /// What it is for.
+        found: String,
+    },
     /// A registry asks to wait, or did not answer, and is asked again.
     Again {
         /// Which.

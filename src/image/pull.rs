@@ -62,6 +62,9 @@ impl Store {
             let why = format!("its configuration has {} layers, its manifest {}", config.rootfs.diff_ids.len(), manifest.layers.len());
             return Err(ImageError::Malformed { what: format!("image {name}"), why });
         }
+        if options.platform.distance(&config.platform()).is_none() {
+            watch.tell(Event::OtherPlatform { wanted: options.platform.to_string(), found: config.platform().to_string() });
+        }
         lease.keep([], config.rootfs.diff_ids.iter().copied())?;
         watch.tell(Event::Layers(manifest.layers.iter().map(|it| (it.digest, it.size)).collect()));
         let layers = self.fetch_layers(&from, &lease, &manifest, &config, options.parallel)?;

@@ -35,7 +35,8 @@ use crate::digest::Digest;
 use crate::error::ImageError;
 use crate::extract::Limits;
 
-pub(crate) use blob::{Claim, Partial};
+pub(crate) use blob::{Claim, NewBlob, Partial};
+pub(crate) use file::start_writing;
 pub use image::Image;
 pub use lease::Lease;
 pub(crate) use record::now;
@@ -68,6 +69,11 @@ impl Store {
         let mut builder = fs::DirBuilder::new();
         builder.mode(0o700).recursive(true);
         builder.create(root).map_err(ImageError::file("make", root))?;
+        // Whoever owns it could put other folders in place of those below. It may hold other things, so its mode stays.
+        let owner = fs::metadata(root).map_err(ImageError::file("look at", root))?.uid();
+        if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+            return Err(ImageError::file("use", root)(refused(owner)));
+        }
         for folder in FOLDERS {
             let path = root.join(folder);
             builder.create(&path).map_err(ImageError::file("make", &path))?;
@@ -122,11 +128,14 @@ fn own(path: &Path) -> Result<(), ImageError> {
     let there = fs::symlink_metadata(path).map_err(ImageError::file("look at", path))?;
     let us = rustix::process::geteuid().as_raw();
     if !there.is_dir() || there.uid() != us {
-        let refused = std::io::Error::new(std::io::ErrorKind::PermissionDenied, format!("it is no folder of user {us}"));
-        return Err(ImageError::file("use", path)(refused));
+        return Err(ImageError::file("use", path)(refused(there.uid())));
     }
     if there.mode() & 0o077 != 0 {
         fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(ImageError::file("close to others", path))?;
     }
     Ok(())
+}
+
+fn refused(owner: u32) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::PermissionDenied, format!("it is no folder, or one of user {owner}"))
 }

@@ -23,6 +23,8 @@ pub(crate) struct Layers {
     form: Form,
     paint: Paint,
     rows: Vec<Row>,
+    /// Bytes of an archive that were read.
+    read: u64,
     began: Instant,
     moved: VecDeque<(Duration, u64)>,
     drawn: usize,
@@ -55,7 +57,7 @@ impl Layers {
             Progress::Json => Form::Json,
             Progress::Quiet => Form::Quiet,
         };
-        let display = Self { form, paint, rows: Vec::new(), began: Instant::now(), moved: VecDeque::new(), drawn: 0 };
+        let display = Self { form, paint, rows: Vec::new(), read: 0, began: Instant::now(), moved: VecDeque::new(), drawn: 0 };
         if form == Form::Tty {
             output::err(HIDE_CURSOR);
         }
@@ -115,13 +117,17 @@ impl Layers {
                 }
                 changed
             }
-            Event::Again { .. } | Event::Mirror { .. } | Event::LostAttribute { .. } => true,
+            Event::Read { bytes } => {
+                self.read += bytes;
+                false
+            }
+            Event::Again { .. } | Event::Mirror { .. } | Event::LostAttribute { .. } | Event::OtherPlatform { .. } => true,
         }
     }
 
     /// Draws a frame; called several times a second.
     pub(crate) fn tick(&mut self) {
-        if self.form == Form::Tty && !self.rows.is_empty() {
+        if self.form == Form::Tty && (!self.rows.is_empty() || self.read > 0) {
             let now = self.began.elapsed();
             let (height, width) = console::Term::stderr().size();
             let lines = self.frame(now, usize::from(height), usize::from(width));
@@ -136,10 +142,13 @@ impl Layers {
     }
 
     fn frame(&mut self, now: Duration, height: usize, width: usize) -> Vec<String> {
-        let moved: u64 = self.rows.iter().map(|row| row.done.saturating_sub(row.resumed)).sum();
+        let moved: u64 = self.read + self.rows.iter().map(|row| row.done.saturating_sub(row.resumed)).sum::<u64>();
         self.moved.push_back((now, moved));
         while self.moved.len() > 2 && self.moved.front().is_some_and(|(at, _)| now.saturating_sub(*at) > WINDOW) {
             self.moved.pop_front();
+        }
+        if self.rows.is_empty() {
+            return vec![self.paint.paint(Tone::Strong, format!("[+] {} read  {}", size(self.read), self.rate()).trim_end())];
         }
         let (all, done): (u64, u64) = (self.rows.iter().map(|row| row.of).sum(), self.rows.iter().map(|row| row.done).sum());
         let ended = self.rows.iter().filter(|row| row.is_done()).count();
@@ -252,6 +261,7 @@ fn sentence(event: &Event) -> Option<String> {
     match event {
         Event::Again { registry, why, wait } => Some(format!("{registry}: {why}; asking again in {:.1} s", wait.as_secs_f64())),
         Event::Mirror { address, why } => Some(format!("mirror {address} is of no use: {why}")),
+        Event::OtherPlatform { wanted, found } => Some(format!("the image is for {found}, not for {wanted}: it will hardly run here")),
         Event::LostAttribute { name, file } => Some(format!("the file system of the store does not take `{name}`, which {file} has")),
         _ => None,
     }
@@ -272,6 +282,7 @@ fn object(event: &Event) -> serde_json::Value {
             };
             json!({ "form": 1, "event": "layer", "digest": digest.to_string(), "state": word(state), "done": done, "of": of })
         }
+        Event::Read { bytes } => json!({ "form": 1, "event": "read", "bytes": bytes }),
         other => json!({ "form": 1, "event": "message", "text": sentence(other).unwrap_or_default() }),
     }
 }
@@ -292,6 +303,7 @@ mod tests {
             form: Form::Plain,
             paint: Paint::default(),
             rows: Vec::new(),
+            read: 0,
             began: Instant::now(),
             moved: VecDeque::new(),
             drawn: 0,
@@ -311,6 +323,10 @@ mod tests {
             ]
         );
         assert_eq!(display.frame(Duration::from_secs(2), 3, 80).len(), 2, "no more than there is room for");
+        let mut reading = Layers { rows: Vec::new(), moved: VecDeque::new(), ..display };
+        reading.frame(Duration::ZERO, 24, 80);
+        assert!(!reading.take(&Event::Read { bytes: 3000 }));
+        assert_eq!(reading.frame(Duration::from_secs(1), 24, 80), ["[+] 3kB read  3kB/s"]);
         assert_eq!(plain(&Event::Layer { digest: a, state: LayerState::Done }, true).as_deref(), Some("aaaaaaaaaaaa: Complete"));
         assert_eq!(plain(&Event::Layer { digest: a, state: LayerState::Done }, false), None);
     }

@@ -58,33 +58,37 @@ impl<'a> Tree<'a> {
         Ok(folder)
     }
 
+    /// Makes the folders of a path that are missing.
     fn made(&mut self, parts: &[&[u8]]) -> Result<OwnedFd, ImageError> {
-        let mut folder = beneath(self.root, b".").map_err(|errno| call_error(b"/", errno))?;
-        for depth in 1..=parts.len() {
-            let path = joined(&parts[..depth]);
-            let name = parts[depth - 1];
-            folder = match beneath(self.root, &path) {
-                Err(Errno::NOENT) => {
-                    mkdirat(&folder, name, IMPLIED).map_err(|errno| match errno {
-                        Errno::EXIST => entry_error(&path, "is a link that leads nowhere, and is used as a folder"),
-                        errno => call_error(&path, errno),
-                    })?;
-                    let made = beneath(self.root, &path).map_err(|errno| call_error(&path, errno))?;
-                    chmodat(&folder, name, IMPLIED, AtFlags::empty()).map_err(|errno| call_error(&path, errno))?;
-                    self.times.insert(path, NEVER);
-                    made
-                }
-                // What was marked as gone comes back as a folder: it hides what is below it.
-                Err(Errno::NOTDIR) if is_whiteout(folder.as_fd(), name) => {
-                    self.remove(folder.as_fd(), name, &path)?;
-                    mkdirat(&folder, name, IMPLIED).map_err(|errno| call_error(&path, errno))?;
-                    mark_opaque(folder.as_fd(), name).map_err(|errno| call_error(&path, errno))?;
-                    let made = beneath(self.root, &path).map_err(|errno| call_error(&path, errno))?;
-                    self.times.insert(path, NEVER);
-                    made
-                }
-                other => other.map_err(|errno| call_error(&path, errno))?,
-            };
+        // From the end, since what is missing fails at once: a path of 2000 parts costs no more than its length.
+        let mut known = parts.len();
+        let mut folder = loop {
+            known = known.saturating_sub(1);
+            let path = joined(&parts[..known]);
+            match beneath(self.root, &path) {
+                Err(Errno::NOENT | Errno::NOTDIR) if known > 0 => {}
+                other => break other.map_err(|errno| call_error(&path, errno))?,
+            }
+        };
+        for depth in known + 1..=parts.len() {
+            let (name, path) = (parts[depth - 1], joined(&parts[..depth]));
+            let failed = |errno| call_error(&path, errno);
+            // What was marked as gone comes back as a folder: it hides what is below it.
+            let hides = is_whiteout(folder.as_fd(), name);
+            if hides {
+                self.remove(folder.as_fd(), name, &path)?;
+            }
+            mkdirat(&folder, name, IMPLIED).map_err(|errno| match errno {
+                Errno::EXIST => entry_error(&path, "is used as a folder and is none, or is a link that leads nowhere"),
+                errno => failed(errno),
+            })?;
+            chmodat(&folder, name, IMPLIED, AtFlags::empty()).map_err(failed)?;
+            if hides {
+                mark_opaque(folder.as_fd(), name).map_err(failed)?;
+            }
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            folder = openat(&folder, name, flags, Mode::empty()).map_err(failed)?;
+            self.times.insert(path, NEVER);
         }
         Ok(folder)
     }

@@ -11,12 +11,14 @@ use crate::layer::{CHUNK, Feed, UnpackedLayer, unpack_fed};
 use crate::manifest::Descriptor;
 use crate::progress::{Event, LayerState, Watch};
 use crate::registry::chain;
-use crate::store::{Claim, Lease, Partial, Store};
+use crate::store::{Claim, Lease, Partial, Store, start_writing};
 
 /// How often a download that brings nothing new is tried once more.
 const TRIES: u32 = 5;
 /// How long is waited at first; then twice as long each time.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Bytes after which they are sent on their way to the disk.
+const WRITE_FROM: u64 = 8 << 20;
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(100);
 
@@ -213,7 +215,11 @@ impl Work<'_> {
             let (filled, end) = fill(&mut body, &mut chunk);
             chunk.truncate(filled);
             file.write_all(&chunk).map_err(ImageError::stream("write the download to disk"))?;
+            let before = *at;
             *at += filled as u64;
+            if before / WRITE_FROM != *at / WRITE_FROM {
+                start_writing(&*file);
+            }
             sink.take(chunk, *at)?;
             if let Some(why) = end {
                 return Err(Broken::Ended(why));

@@ -1,5 +1,6 @@
 //! Connections: TLS, authorities, proxies, patience.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,8 +33,10 @@ impl Client {
     }
 
     fn is_told(&self, host: &str) -> bool {
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        self.registries.insecure.contains(host) || self.registries.insecure.contains(name)
+        let name = name(host);
+        let address = name.trim_matches(['[', ']']).parse().ok();
+        let fits = |entry: &String| entry == host || entry == name || address.is_some_and(|it| is_within(it, entry));
+        self.registries.insecure.iter().any(fits)
     }
 
     /// Returns the connections to a host.
@@ -150,12 +153,32 @@ fn key(path: &Path) -> Result<PrivateKey<'static>, ImageError> {
     found.ok_or_else(|| ImageError::Malformed { what: path.display().to_string(), why: "it holds no private key".into() })
 }
 
+/// Returns a host without its port.
+fn name(host: &str) -> &str {
+    host.rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit()))
+        .map_or(host, |(name, _)| name)
+}
+
+/// Tells whether an address is in a network, written `10.0.0.0/8`.
+fn is_within(address: IpAddr, network: &str) -> bool {
+    let Some((base, length)) = network.split_once('/') else {
+        return false;
+    };
+    let (Ok(base), Ok(length)) = (base.parse::<IpAddr>(), length.parse::<u32>()) else {
+        return false;
+    };
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(it) => (u128::from(it.to_bits()) << 96, 32),
+        IpAddr::V6(it) => (it.to_bits(), 128),
+    };
+    let ((base, width), (address, other)) = (bits(base), bits(address));
+    width == other && length <= width && (length == 0 || (base ^ address) >> (128 - length) == 0)
+}
+
 /// Tells whether a host is in a list of `NO_PROXY`: names, their ends, addresses, or `*`. Source: Go `golang.org/x/net/http/httpproxy`.
 fn is_listed(host: &str, list: &str) -> bool {
-    let name = host
-        .rsplit_once(':')
-        .filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit()))
-        .map_or(host, |(name, _)| name);
+    let name = name(host);
     list.split(',').map(str::trim).filter(|it| !it.is_empty()).any(|entry| {
         let end = entry.strip_prefix("*.").or_else(|| entry.strip_prefix('.')).unwrap_or(entry);
         entry == "*" || entry == host || name == end || name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.'))
@@ -165,6 +188,15 @@ fn is_listed(host: &str, list: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_hold_addresses() {
+        let within = |address: &str, network: &str| is_within(address.parse().unwrap(), network);
+        assert!(within("10.1.2.3", "10.0.0.0/8") && within("10.1.2.3", "0.0.0.0/0") && within("fd00::1", "fd00::/8"));
+        for network in ["10.0.0.0/16", "10.1.2.4/32", "::/0", "10.0.0.0/33", "x/8", "10.1.2.3"] {
+            assert!(!within("10.1.2.3", network), "{network}");
+        }
+    }
 
     #[test]
     fn hosts_without_proxy_are_known() {

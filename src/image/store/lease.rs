@@ -40,7 +40,7 @@ pub struct Lease {
 
 impl Store {
     /// Starts work; also clears away what dead work left.
-    pub(crate) fn lease(&self) -> Result<Lease, ImageError> {
+    pub fn lease(&self) -> Result<Lease, ImageError> {
         let name = format!("{WORK}{}", file::random()?);
         let path = self.lock_path(&name);
         let (handle, dead) = {

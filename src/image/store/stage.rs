@@ -58,7 +58,8 @@ impl Stage {
         let diff_id = &layer.diff_id;
         let layer = LayerFile { size: layer.unpacked.bytes, entries: layer.unpacked.entries, archive: layer.archive };
         erase::erase(&self.folder.join("trash"))?;
-        file::write(&self.folder.join("layer.json"), &file::json(&layer)?)?;
+        let known = self.folder.join("layer.json");
+        fs::write(&known, file::json(&layer)?).map_err(ImageError::file("write", &known))?;
         // Thousands of files: one call for all of them.
         rustix::fs::syncfs(&self.root).map_err(ImageError::call("write to disk", &self.folder))?;
         let path = store.layer_path(diff_id);

@@ -9,6 +9,7 @@ use crate::digest::{Digest, Hashing};
 use crate::error::ImageError;
 use crate::layer;
 use crate::manifest::LARGEST_CONFIG;
+use crate::progress::Watch;
 
 /// Something in the store that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +36,7 @@ pub struct Verified {
 impl Store {
     /// Hashes every blob, unpacks every layer again and compares, and looks whether each image has all it needs. Everything is
     /// looked at; what is wrong is in the answer. Needs room for the largest layer.
-    pub fn verify(&self) -> Result<Verified, ImageError> {
+    pub fn verify(&self, watch: &Watch<'_>) -> Result<Verified, ImageError> {
         let mut found = Verified::default();
         // Keeps everything from being removed while it is looked at.
         let lease = self.lease()?;
@@ -46,6 +47,7 @@ impl Store {
         )?;
         let mut damaged = |what: String, how: String| found.damage.push(Damage { what, how });
         for name in file::names(&self.folder("blobs/sha256"))? {
+            watch.go_on()?;
             let Some(digest) = Digest::from_hex(&name) else { continue };
             match self.hash(&digest) {
                 Ok(None) => {}
@@ -56,6 +58,7 @@ impl Store {
         }
         let mut looked_at = std::collections::BTreeSet::new();
         for record in &records {
+            watch.go_on()?;
             let what = format!("image {}", record.id);
             match self.parts(record) {
                 Ok(None) => found.images += 1,

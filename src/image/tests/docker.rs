@@ -71,16 +71,54 @@ impl Drop for Names {
 struct Registry {
     child: Child,
     host: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Registry {
     fn start() -> Self {
+        Self::start_with(tempfile::tempdir().unwrap(), "")
+    }
+
+    /// Starts one that speaks TLS, with a certificate by an authority of its own, `ca.crt` in its folder.
+    fn start_with_tls() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let openssl = |words: &[&str]| {
+            let output = Command::new("openssl").args(words).output().unwrap();
+            assert!(output.status.success(), "openssl {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+        let (ca, ca_key, request, server_key, server) = (at("ca.crt"), at("ca.key"), at("server.csr"), at("server.key"), at("server.crt"));
+        openssl(&[&["req", "-x509", "-subj", "/CN=test authority", "-keyout", &ca_key, "-out", &ca], key.as_slice()].concat());
+        openssl(&[&["req", "-subj", "/CN=localhost", "-keyout", &server_key, "-out", &request], &key[..5]].concat());
+        std::fs::write(at("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
+        let names = at("names");
+        openssl(&[
+            "x509",
+            "-req",
+            "-days",
+            "2",
+            "-in",
+            &request,
+            "-CA",
+            &ca,
+            "-CAkey",
+            &ca_key,
+            "-CAcreateserial",
+            "-extfile",
+            &names,
+            "-out",
+            &server,
+        ]);
+        let tls = format!(", tls: {{certificate: {server}, key: {server_key}}}");
+        Self::start_with(folder, &tls)
+    }
+
+    fn start_with(folder: tempfile::TempDir, more: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let config = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{host}'}}\n",
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '{host}'{more}}}\n",
             folder.path().display()
         );
         std::fs::write(folder.path().join("config.yml"), config).unwrap();
@@ -91,7 +129,7 @@ impl Registry {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let registry = Self { child: command.spawn().unwrap(), host, _folder: folder };
+        let registry = Self { child: command.spawn().unwrap(), host, folder };
         let began = Instant::now();
         while std::net::TcpStream::connect(&registry.host).is_err() {
             assert!(began.elapsed() < Duration::from_secs(20), "the registry does not start");
@@ -218,4 +256,35 @@ fn large_layers_are_sent_in_pieces() {
     let other = Puller::new();
     assert_eq!(other.pull(&name).unwrap().id, id);
     other.is_sound();
+}
+
+#[test]
+fn certificates_are_verified() {
+    if !is_there("speaking TLS") {
+        return;
+    }
+    let registry = Registry::start_with_tls();
+    let name: Reference = format!("{}/tls/app:1", registry.host).parse().unwrap();
+    let puller = Puller::new();
+    let archive = Tar::default().file("a", b"b").end();
+    unwatched(|watch| {
+        puller
+            .store
+            .import(archive.as_slice(), Some(&name), &rcompose_image::ImportOptions::default(), watch)
+    })
+    .unwrap();
+    let push = |registries: Registries| unwatched(|watch| puller.store.push(&Client::new(registries), &name, 1, watch));
+    let error = push(Registries::default()).unwrap_err();
+    assert!(error.to_string().contains("connecting failed"), "{error}");
+    // In the form of docker's `certs.d`, by host.
+    let certificates = registry.folder.path().join("certs.d");
+    std::fs::create_dir_all(certificates.join(&registry.host)).unwrap();
+    std::fs::copy(registry.folder.path().join("ca.crt"), certificates.join(&registry.host).join("ca.crt")).unwrap();
+    push(Registries { certificates: Some(certificates), ..Registries::default() }).unwrap();
+    push(Registries { authorities: Some(registry.folder.path().join("ca.crt")), ..Registries::default() }).unwrap();
+    push(Registries { insecure: [registry.host.clone()].into(), ..Registries::default() }).unwrap();
+    let other = Puller::new();
+    other
+        .pull_with(Registries { insecure: ["127.0.0.0/8".into()].into(), ..Registries::default() }, &name)
+        .unwrap();
 }

@@ -11,7 +11,7 @@ use crate::session::Session;
 /// Runs `image verify`; damage makes the status 1.
 pub(super) async fn run(session: &Session, args: &ImageVerifyArgs) -> Result<u8, Failure> {
     let store = store(session)?;
-    let found = watched(display(session, true)?, move |_| store.verify()).await?;
+    let found = watched(display(session, true)?, move |watch| store.verify(&watch)).await?;
     if args.format == "json" {
         let damage: Vec<_> = found.damage.iter().map(|it| json!({ "what": it.what, "how": it.how })).collect();
         output::line(&json!({ "images": found.images, "blobs": found.blobs, "layers": found.layers, "damage": damage }).to_string())?;
