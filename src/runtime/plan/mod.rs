@@ -11,13 +11,15 @@ pub mod seccomp;
 pub(crate) mod step;
 mod sysctl;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, Hooks as SpecHooks, Linux, LinuxPersonalityDomain, Spec};
 
 use crate::error::{Result, RuntimeError};
 use namespaces::{NEWIPC, NEWNET, NEWUSER, NEWUTS, Namespaces};
-use options::{Propagation, attr};
+use options::Propagation;
+pub use options::KNOWN as MOUNT_OPTIONS;
 pub use process::Rights;
 use step::{Act, Step, Tree};
 
@@ -81,6 +83,8 @@ pub struct Plan {
     pub process: process::Process,
     /// Hooks.
     pub hooks: Hooks,
+    /// Annotations of the spec, which hooks are told.
+    pub annotations: BTreeMap<String, String>,
     /// What is not as asked, though the container can run.
     pub warnings: Vec<String>,
 }
@@ -130,7 +134,8 @@ pub fn plan(id: &str, spec: &Spec, bundle: &Path, host: &Host, choices: Choices)
     let mut warnings = Vec::new();
     let cgroup = cgroup::plan(&host.cgroups, linux.cgroups_path().as_deref(), id, linux.resources().as_ref(), &mut warnings)?;
     let program = spec.process().as_ref().ok_or_else(|| RuntimeError::field("process", "is missing: name the program to run"))?;
-    let mut process = process::read("process", program, host.rights, &mut warnings)?;
+    let given = if namespaces.has(NEWUSER) { host.rights.known } else { host.rights.capabilities };
+    let mut process = process::read("process", program, Rights { capabilities: given, ..host.rights }, &mut warnings)?;
     process.filter = linux.seccomp().as_ref().map(seccomp::compile).transpose()?;
     let root_propagation = root_propagation(&linux)?;
     let mut builder = Builder {
@@ -155,22 +160,32 @@ pub fn plan(id: &str, spec: &Spec, bundle: &Path, host: &Host, choices: Choices)
         steps,
         process,
         hooks: hooks(spec.hooks().as_ref())?,
+        annotations: spec.annotations().clone().unwrap_or_default().into_iter().collect(),
         warnings,
         namespaces,
     })
 }
 
-/// Plans a further process of a container that runs; `filter` is the container's own.
+/// Returns the names of all capabilities that are known here.
+#[must_use]
+pub fn capability_names() -> Vec<String> {
+    capabilities::names(u64::MAX)
+}
+
+/// Plans a further process of a container that runs; `spec` is the container's, and so is `filter`.
 ///
 /// # Errors
 /// As [`plan`].
 pub fn plan_exec(
     process: &oci_spec::runtime::Process,
+    spec: &Spec,
     filter: Option<seccomp::Filter>,
     rights: Rights,
 ) -> Result<(process::Process, Vec<String>)> {
     let mut warnings = Vec::new();
-    let mut planned = process::read("process", process, rights, &mut warnings)?;
+    let in_userns = spec.linux().as_ref().map(namespaces::read).transpose()?.is_some_and(|it| it.has(NEWUSER));
+    let given = if in_userns { rights.known } else { rights.capabilities };
+    let mut planned = process::read("process", process, Rights { capabilities: given, ..rights }, &mut warnings)?;
     planned.filter = filter;
     Ok((planned, warnings))
 }
@@ -298,7 +313,6 @@ fn hooks(spec: Option<&SpecHooks>) -> Result<Hooks> {
         }
         Ok(hooks)
     };
-    #[expect(deprecated, reason = "dockerd sets the network up in a prestart hook")]
     let prestart = read("prestart", spec.prestart())?;
     Ok(Hooks {
         prestart,

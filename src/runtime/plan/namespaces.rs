@@ -131,19 +131,6 @@ pub(crate) fn lines(mappings: &[LinuxIdMapping]) -> String {
     mappings.iter().map(|it| format!("{} {} {}\n", it.container_id(), it.host_id(), it.size())).collect()
 }
 
-/// Returns the id outside of an id inside.
-pub(crate) fn outside(map: &str, id: u32) -> Option<u32> {
-    if map.is_empty() {
-        return Some(id);
-    }
-    map.lines().find_map(|line| {
-        let mut numbers = line.split(' ').filter_map(|it| it.parse::<u64>().ok());
-        let (inside, out, size) = (numbers.next()?, numbers.next()?, numbers.next()?);
-        let offset = u64::from(id).checked_sub(inside).filter(|it| *it < size)?;
-        u32::try_from(out + offset).ok()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,12 +159,5 @@ mod tests {
         ] {
             assert!(read(&linux(json)).unwrap_err().to_string().contains(field), "{json}");
         }
-    }
-
-    #[test]
-    fn ids_go_through_the_map() {
-        let map = "0 100000 1000\n2000 5 1\n";
-        assert_eq!(outside(map, 0), Some(100_000));
-        assert_eq!((outside(map, 2000), outside(map, 1000), outside("", 7)), (Some(5), None, Some(7)));
     }
 }

@@ -65,9 +65,9 @@ pub struct Propagation {
 
 /// The options of one mount.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Options {
+pub(crate) struct Options {
     /// A bind, and whether of the whole tree.
-    pub bind: Option<bool>,
+    pub(crate) bind: Option<bool>,
     /// For this mount alone.
     pub attributes: Attributes,
     /// For the whole tree (`rro` and its siblings).
@@ -81,6 +81,15 @@ pub struct Options {
     /// `idmap` (this mount) or `ridmap` (its tree).
     pub idmap: Option<bool>,
 }
+
+/// Options that are about the mount, and not for its file system.
+pub const KNOWN: &[&str] = &[
+    "async", "atime", "bind", "defaults", "dev", "diratime", "exec", "idmap", "loud", "noatime", "nodev", "nodiratime", "noexec",
+    "noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow", "private", "ratime", "rbind", "rdev", "rdiratime",
+    "relatime", "rexec", "ridmap", "rnoatime", "rnodev", "rnodiratime", "rnoexec", "rnosuid", "ro", "rprivate", "rrelatime", "rro", "rrw", "rshared",
+    "rslave", "rstrictatime", "rsuid", "runbindable", "rw", "shared", "slave", "strictatime", "suid", "symfollow", "tmpcopyup", "unbindable",
+    "rnosymfollow", "rsymfollow",
+];
 
 /// fsconfig(2) reads at most 255 bytes of a text.
 const MOST_TEXT: usize = 255;
@@ -210,6 +219,13 @@ mod tests {
         let options = read("size=64k newinstance tmpcopyup");
         assert_eq!(options.parameters, [Parameter::Text(c"size".into(), c"64k".into()), Parameter::Flag(c"newinstance".into())]);
         assert!(options.copy_up);
+    }
+
+    #[test]
+    fn every_known_option_is_no_parameter() {
+        for word in KNOWN.iter().copied() {
+            assert!(read(word).parameters.is_empty(), "{word}");
+        }
     }
 
     #[test]

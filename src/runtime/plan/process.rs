@@ -87,8 +87,10 @@ pub struct Process {
 /// Facts that decide what a process can be given.
 #[derive(Debug, Clone, Copy)]
 pub struct Rights {
-    /// Capabilities of this process and kernel.
+    /// Capabilities that this process can give.
     pub capabilities: u64,
+    /// Capabilities that the kernel knows; all of them can be had in a user namespace.
+    pub known: u64,
     /// AppArmor is on.
     pub apparmor: bool,
     /// SELinux is on.
@@ -279,7 +281,7 @@ fn label(field: &str, process: &SpecProcess, rights: Rights) -> Result<Option<(C
 mod tests {
     use super::*;
 
-    const RIGHTS: Rights = Rights { capabilities: u64::MAX, apparmor: false, selinux: false };
+    const RIGHTS: Rights = Rights { capabilities: u64::MAX, known: u64::MAX, apparmor: false, selinux: false };
 
     fn process(json: &str) -> Result<Process> {
         read("process", &serde_json::from_str(json).unwrap(), RIGHTS, &mut Vec::new())

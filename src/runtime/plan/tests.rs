@@ -6,7 +6,7 @@ use crate::plan::cgroup::{Hierarchy, Layout};
 fn host() -> Host {
     let hierarchy = |name: &str| Hierarchy { mount: PathBuf::from("/sys/fs/cgroup").join(name), controllers: vec![name.to_owned()], own: PathBuf::new() };
     Host {
-        rights: Rights { capabilities: u64::MAX, apparmor: false, selinux: false },
+        rights: Rights { capabilities: u64::MAX, known: u64::MAX, apparmor: false, selinux: false },
         cgroups: Layout { v1: vec![hierarchy("devices"), hierarchy("memory")], v2: None },
         has_kcore: true,
     }

@@ -28,6 +28,13 @@ const MOST_INSTRUCTIONS: usize = 4096;
 const EPERM: u32 = 1;
 
 /// Compiles a profile.
+///
+/// # Errors
+/// An action, flag, architecture or argument that cannot hold; it is named.
+pub fn filter(profile: &LinuxSeccomp) -> Result<Filter> {
+    compile(profile)
+}
+
 pub(crate) fn compile(profile: &LinuxSeccomp) -> Result<Filter> {
     if profile.listener_path().is_some() || profile.listener_metadata().as_ref().is_some_and(|it| !it.is_empty()) {
         return Err(RuntimeError::unsupported("linux.seccomp.listenerPath", "no agent is asked about system calls"));
