@@ -14,7 +14,6 @@ use super::{Face, OciError, Result};
 
 /// Runs a further process.
 pub(super) fn exec(face: &Face) -> Result<u8> {
-    face.protect()?;
     for (flag, reason) in [
         ("cgroup", "a process is put where the container is"),
         ("pidfd-socket", "the pid file is what callers get"),

@@ -33,7 +33,6 @@ struct Made {
 
 impl Made {
     fn new(face: &Face, console: Option<OwnedFd>) -> Result<Self> {
-        face.protect()?;
         if face.words.value("pidfd-socket").is_some() {
             return Err(OciError::Words("--pidfd-socket: the pid file is what callers get".to_owned()));
         }
@@ -140,7 +139,6 @@ pub(super) fn run(face: &Face) -> Result<u8> {
     if !detach && given.is_some() {
         return Err(OciError::Words("--console-socket is for --detach: in the foreground the terminal is this one".to_owned()));
     }
-    face.protect()?;
     let wants_terminal = wants_terminal(face)?;
     if detach || !wants_terminal {
         let socket = given.map(|path| console(&path)).transpose()?;

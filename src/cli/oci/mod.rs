@@ -61,8 +61,6 @@ struct Face {
     store: Store,
     journal: Journal,
     words: Words,
-    /// All words, for the second start from a safe place.
-    all: Vec<OsString>,
 }
 
 impl Face {
@@ -73,11 +71,6 @@ impl Face {
             [id, rest @ ..] if rest.len() <= more => Ok(id),
             [_, rest @ ..] => Err(OciError::Words(format!("`{}` is one word too many", rest.last().map_or("", String::as_str)))),
         }
-    }
-
-    /// Puts this program out of the reach of containers; everything that enters one comes through here first.
-    fn protect(&self) -> Result<()> {
-        Ok(rcompose_runtime::protect(&self.all)?)
     }
 
     fn warn(&self, warnings: &[String]) {
@@ -114,8 +107,11 @@ pub(crate) fn main(words: &[OsString], own: usize) -> ExitCode {
         }
     };
     let refused = refuse(&asked.globals);
-    let face = Face { store: Store::new(root(&asked.globals)), journal, words: asked.words, all: words.to_vec() };
-    match refused.and_then(|()| run(verb.name, &face)) {
+    let face = Face { store: Store::new(root(&asked.globals)), journal, words: asked.words };
+    // Before a socket is connected or a file made: what enters a container begins here a second time, out of the container's reach.
+    let enters = matches!(verb.name, "create" | "run" | "exec");
+    let safe = if enters { rcompose_runtime::protect(words).map_err(OciError::from) } else { Ok(()) };
+    match refused.and(safe).and_then(|()| run(verb.name, &face)) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             face.journal.error(&error.chain());

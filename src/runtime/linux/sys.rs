@@ -234,7 +234,9 @@ struct CloneArguments {
 /// # Safety
 /// The child must make system calls only: another thread may have held a lock when its memory was copied.
 pub(crate) unsafe fn clone3(flags: u64) -> Sys<libc::pid_t> {
-    let arguments = CloneArguments { flags, exit_signal: libc::SIGCHLD as u64, ..CloneArguments::default() };
+    // A sibling signals its end as its maker does, and may not be told otherwise.
+    let exit_signal = if flags & libc::CLONE_PARENT as u64 == 0 { libc::SIGCHLD as u64 } else { 0 };
+    let arguments = CloneArguments { flags, exit_signal, ..CloneArguments::default() };
     // SAFETY: no stack is passed, so that the child goes on here as after fork; the structure has the size that is passed.
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) };
     check(result).map(|it| it as libc::pid_t)
