@@ -6,8 +6,9 @@ mod run;
 
 use std::error::Error as _;
 
+use rcompose_engine_adapter::Remark;
 use rcompose_planner::{PlanError, Problem};
-use rcompose_spec::{Code, Origins, SpecError, SpecErrors, Warning};
+use rcompose_spec::{Code, Note, Origins, SpecError, SpecErrors, Warning};
 
 use crate::caller::Caller;
 use crate::failure::Failure;
@@ -53,8 +54,10 @@ pub(crate) fn warnings(warnings: &[Warning], caller: &Caller, paint: Paint) -> S
     warnings
         .iter()
         .map(|warning| {
-            let mut entry = Entry::warning(warning.message.clone());
-            entry.place = warning.span.clone().map(|span| Place { span, label: String::new() });
+            let mut entry = Entry::warning(titled(&warning.path, &warning.message));
+            entry.place = warning.span.clone().map(|span| Place { span, label: warning.label.clone() });
+            entry.hint.clone_from(&warning.hint);
+            entry.others = others(&warning.notes);
             words.entry(&entry)
         })
         .collect()
@@ -72,6 +75,12 @@ pub(crate) fn notices(notices: &[rcompose_planner::Notice], origins: &Origins, c
             words.entry(&entry)
         })
         .collect()
+}
+
+/// Puts into words what the engine said beside an answer.
+pub(crate) fn remark(remark: &Remark, caller: &Caller, paint: Paint) -> String {
+    let entry = Entry::warning(format!("{}: {}", remark.container, remark.text)).note("the engine made the container and said so");
+    Words { caller, paint }.entry(&entry)
 }
 
 struct Words<'a> {
@@ -117,27 +126,30 @@ impl Words<'_> {
 }
 
 fn spec_entry(error: &SpecError, caller: &Caller) -> Entry {
-    let named = error.path.is_empty() || error.message.contains(&error.path);
-    let title = if named {
-        error.message.clone()
-    } else {
-        format!("{}: {}", error.path, error.message)
-    };
-    let mut entry = Entry::error(title);
+    let mut entry = Entry::error(titled(&error.path, &error.message));
     entry.place = error.span.clone().map(|span| Place { span, label: error.label.clone() });
     entry.hint.clone_from(&error.hint);
     // A file of variables holds secrets: its lines are not shown.
     entry.hide_source = error.code == Code::Dotenv;
-    entry.others = error
-        .notes
-        .iter()
-        .map(|note| Place { span: note.span.clone(), label: note.label.clone() })
-        .collect();
+    entry.others = others(&error.notes);
     for link in error.chain.iter().rev() {
         let at = format!("{}:{}:{}", caller.shown(link.span.path()), link.span.line, link.span.column);
         entry.notes.push(format!("{} at {at}", link.label));
     }
     entry
+}
+
+/// A message with the path of the value it is about, where it does not name it itself.
+fn titled(path: &str, message: &str) -> String {
+    if path.is_empty() || message.contains(path) {
+        message.to_owned()
+    } else {
+        format!("{path}: {message}")
+    }
+}
+
+fn others(notes: &[Note]) -> Vec<Place> {
+    notes.iter().map(|note| Place { span: note.span.clone(), label: note.label.clone() }).collect()
 }
 
 fn plan_entry(problem: &Problem, origins: &Origins) -> Entry {

@@ -100,6 +100,10 @@ impl<'a> Rounds<'a> {
             self.display.event(&event);
         }
         self.display.finish(&outcome);
+        for remark in self.live.engines.engine.remarks() {
+            let text = report::remark(&remark, &self.session.caller, self.session.err);
+            self.display.say(text.trim_end());
+        }
         Ok(outcome)
     }
 

@@ -67,6 +67,20 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Follows what happens to objects in scope, from now on. Dropping the stream ends it.
     fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>>;
+
+    /// Takes what the engine remarked beside its answers since the last call: what it accepted and does not honour.
+    fn remarks(&self) -> Vec<Remark> {
+        Vec::new()
+    }
+}
+
+/// What an engine said beside an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The container it is about.
+    pub container: ContainerName,
+    /// The engine's own words.
+    pub text: String,
 }
 
 /// Brings images.

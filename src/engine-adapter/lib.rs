@@ -19,7 +19,7 @@ mod stream;
 mod volume;
 
 pub use container::{ContainerSpec, DeviceRequest, HostEntry, Logging, Namespaces, Process, Restart, Security, Stop};
-pub use engine::{Engine, Images, Streams};
+pub use engine::{Engine, Images, Remark, Streams};
 pub use error::{EngineError, ErrorKind, Result};
 pub use feature::{EngineInfo, Feature};
 pub use hash::{ConfigHash, Hole};

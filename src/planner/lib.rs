@@ -16,6 +16,7 @@ mod plan;
 mod private;
 mod reason;
 mod scope;
+pub mod support;
 mod verbs;
 
 pub use action::{Action, Condition, Subject};

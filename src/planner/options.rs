@@ -23,6 +23,8 @@ pub struct World {
     pub now: i64,
     /// `_` instead of `-` in container names.
     pub compatibility: bool,
+    /// What has no effect stands against a plan.
+    pub strict: bool,
     /// What the local paths lead to that [`crate::paths`] names; empty where the engine is on another machine.
     pub paths: BTreeMap<PathBuf, PathKind>,
     /// Proxy variables of the docker configuration; a service's own win.

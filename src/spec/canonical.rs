@@ -58,7 +58,10 @@ impl Canon<'_> {
                 "extends" => wrap(node, "service"),
                 "gpus" => self.gpus(node, &path),
                 "networks" | "models" => names(node, |item| Node::new(&item.span, Value::Null)),
-                "volumes" => self.each(node, &path, volumes::volume),
+                "volumes" => {
+                    self.dropped_options(node, &path);
+                    self.each(node, &path, volumes::volume);
+                }
                 "devices" => self.each(node, &path, resources::device),
                 "secrets" | "configs" => each(node, |item| wrap(item, "source")),
                 "ports" => self.ports(node, &path),
@@ -84,6 +87,19 @@ impl Canon<'_> {
                     let error = fault.at(item, &path);
                     self.refuse(error);
                 }
+            }
+        }
+    }
+
+    /// Options of short forms that say nothing: gone from the long form, so they are looked at before.
+    fn dropped_options(&mut self, node: &Node, path: &[Step<'_>]) {
+        for (index, item) in node.as_list().unwrap_or(&[]).iter().enumerate() {
+            let Some(text) = item.as_str().filter(|_| !self.lenient) else {
+                continue;
+            };
+            let path = format!("{}[{index}]", show(path));
+            for warning in crate::lint::dropped_options(item, &volumes::options(text), &path) {
+                self.findings.add(warning);
             }
         }
     }

@@ -3,6 +3,8 @@
 mod cycle;
 mod references;
 
+use std::collections::BTreeSet;
+
 use crate::error::{Code, SpecError};
 use crate::findings::Findings;
 use crate::model::{Project, Service, WatchAction};
@@ -11,15 +13,16 @@ use crate::span::Origins;
 /// Checks every enabled service.
 pub(crate) fn check(project: &Project, origins: &Origins, findings: &mut Findings) {
     let mut checker = Checker { project, origins, findings };
-    for service in project.services.values() {
-        checker.sources(service);
-        checker.build(service);
-        checker.references(service);
-        checker.limits(service);
-        checker.scale(service);
-        checker.details(service);
-    }
+    project.services.values().for_each(|service| checker.service(service));
     checker.container_names();
+    checker.cycles();
+}
+
+/// Checks the services of these names, each by itself, and what waits for them in a circle.
+pub(crate) fn check_only(project: &Project, origins: &Origins, names: &BTreeSet<String>, findings: &mut Findings) {
+    let mut checker = Checker { project, origins, findings };
+    let chosen = project.services.values().filter(|service| names.contains(&service.name));
+    chosen.for_each(|service| checker.service(service));
     checker.cycles();
 }
 
@@ -30,6 +33,15 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
+    fn service(&mut self, service: &Service) {
+        self.sources(service);
+        self.build(service);
+        self.references(service);
+        self.limits(service);
+        self.scale(service);
+        self.details(service);
+    }
+
     fn error(&mut self, path: String, error: SpecError) {
         let error = match self.origins.get(&path) {
             Some(span) => error.at(span),
@@ -42,8 +54,18 @@ impl Checker<'_> {
         if service.image.is_empty() && service.build.is_none() && service.provider.is_none() {
             let name = &service.name;
             let message = format!("service \"{name}\" has neither an image nor a build context specified");
-            let error = SpecError::new(Code::MissingKey, message).hint("add `image: NAME` or `build: FOLDER`");
-            self.error(format!("services.{name}"), error);
+            let error = SpecError::new(Code::MissingKey, message).path(format!("services.{name}"));
+            let image = format!("services.{name}.image");
+            let written = self.origins.root().and_then(|root| root.get("services")?.get(name)?.get("image"));
+            let error = match self.origins.get(&image).filter(|_| written.is_some()) {
+                Some(span) if self.findings.is_blanked(span) => error
+                    .at(span)
+                    .label("blank, as its variable is not set")
+                    .hint("set it in the environment or in .env, or give a default as in ${NAME:-nginx}"),
+                Some(span) => error.at(span).label("blank").hint("write `image: NAME` or `build: FOLDER`"),
+                None => return self.error(format!("services.{name}"), error.hint("add `image: NAME` or `build: FOLDER`")),
+            };
+            self.findings.error(error);
         }
         if !service.network_mode.is_empty() && !service.networks.is_empty() {
             let name = &service.name;

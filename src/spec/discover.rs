@@ -209,9 +209,9 @@ impl Search<'_> {
         let first = candidates.first()?.clone();
         if candidates.len() > 1 {
             let list: Vec<String> = candidates.iter().map(|file| file.display().to_string()).collect();
-            self.findings
-                .warn(format!("Found multiple {what} files with supported names: {}", list.join(", ")), None);
-            self.findings.warn(format!("Using {}", first.display()), None);
+            let message = format!("Found multiple {what} files with supported names: {}", list.join(", "));
+            self.findings.warn(Code::SeveralFiles, message, None);
+            self.findings.warn(Code::ChosenFile, format!("Using {}", first.display()), None);
         }
         Some(first)
     }

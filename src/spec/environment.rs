@@ -79,7 +79,7 @@ fn span_of(source: &Arc<Source>, start: usize, end: usize) -> Span {
 
 fn warn_unset(unset: Vec<String>, findings: &mut Findings) {
     for name in unset {
-        findings.warn(format!("The \"{name}\" variable is not set. Defaulting to a blank string."), None);
+        findings.unset(&name, None);
     }
 }
 

@@ -47,6 +47,48 @@ pub enum Code {
     ProjectName,
     /// Aliases or nesting beyond what is reasonable.
     Limit,
+    /// A variable that is not set, and has no default.
+    UnsetVariable,
+    /// An attribute of an older form of the file.
+    Obsolete,
+    /// Words of a shell where there is no shell.
+    NoShell,
+    /// A word for true or false that YAML 1.2 does not know.
+    BooleanWord,
+    /// Several files of which one is taken.
+    SeveralFiles,
+    /// The file that is taken; no mistake by itself.
+    ChosenFile,
+    /// A text that is no image reference.
+    BadImage,
+    /// A text that is no platform.
+    BadPlatform,
+    /// A text that is no IP or MAC address.
+    BadAddress,
+    /// A text that is no subnet.
+    BadSubnet,
+    /// An address outside the subnet it belongs to.
+    OutsideSubnet,
+    /// An address, or a subnet, that is used twice.
+    AddressClash,
+    /// A host port that is published twice.
+    PortClash,
+    /// A word that is none of the known ones, where the reference does not look.
+    UnknownWord,
+    /// A word that is dropped in silence.
+    DroppedWord,
+    /// A volume whose name is read as a Windows drive.
+    DriveLetter,
+    /// A path in the container that is not absolute.
+    RelativeTarget,
+    /// A health probe that cannot work.
+    Healthcheck,
+    /// A condition that will never hold.
+    NeverReady,
+    /// An attribute that has no effect where it stands.
+    NoEffect,
+    /// A blank that became part of a name.
+    StrayBlank,
 }
 
 impl Code {
@@ -74,6 +116,27 @@ impl Code {
             Self::NoComposeFile => "no-compose-file",
             Self::ProjectName => "project-name",
             Self::Limit => "limit",
+            Self::UnsetVariable => "unset-variable",
+            Self::Obsolete => "obsolete",
+            Self::NoShell => "no-shell",
+            Self::BooleanWord => "boolean-word",
+            Self::SeveralFiles => "several-files",
+            Self::ChosenFile => "chosen-file",
+            Self::BadImage => "bad-image",
+            Self::BadPlatform => "bad-platform",
+            Self::BadAddress => "bad-address",
+            Self::BadSubnet => "bad-subnet",
+            Self::OutsideSubnet => "outside-subnet",
+            Self::AddressClash => "address-clash",
+            Self::PortClash => "port-clash",
+            Self::UnknownWord => "unknown-word",
+            Self::DroppedWord => "dropped-word",
+            Self::DriveLetter => "drive-letter",
+            Self::RelativeTarget => "relative-target",
+            Self::Healthcheck => "healthcheck",
+            Self::NeverReady => "never-ready",
+            Self::NoEffect => "no-effect",
+            Self::StrayBlank => "stray-blank",
         }
     }
 }
@@ -186,11 +249,99 @@ impl From<SpecError> for SpecErrors {
     }
 }
 
-/// Something worth saying that stops nothing.
+/// Something worth saying that stops nothing, but under `--strict`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// What it is.
+    /// Its kind.
+    pub code: Code,
+    /// What it is, as a fragment without a full stop.
     pub message: String,
+    /// Path of the value in the model; empty if it concerns none.
+    pub path: String,
     /// Where; `None` if it concerns no file.
     pub span: Option<Span>,
+    /// Few words to stand under the marked text.
+    pub label: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Further places.
+    pub notes: Vec<Note>,
+}
+
+impl Warning {
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            path: String::new(),
+            span: None,
+            label: String::new(),
+            hint: None,
+            notes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn at(mut self, span: Option<&Span>) -> Self {
+        self.span = span.cloned();
+        self
+    }
+
+    pub(crate) fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a hint where there is one.
+    pub(crate) fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+
+    pub(crate) fn note(mut self, span: Option<&Span>, label: impl Into<String>) -> Self {
+        if let Some(span) = span {
+            self.notes.push(Note { span: span.clone(), label: label.into() });
+        }
+        self
+    }
+
+    /// Whether it is a check that docker compose does not make: a mistake in the file that it leaves to the engine.
+    #[must_use]
+    pub fn is_check(&self) -> bool {
+        match self.code {
+            Code::UnsetVariable | Code::Obsolete | Code::NoShell | Code::BooleanWord | Code::SeveralFiles | Code::ChosenFile => false,
+            _ => !self.path.is_empty(),
+        }
+    }
+}
+
+impl From<Warning> for SpecError {
+    /// What a warning is under `--strict`.
+    fn from(warning: Warning) -> Self {
+        let Warning { code, message, path, span, label, hint, notes } = warning;
+        Self { code, message, path, span, label, hint, notes, chain: Vec::new() }
+    }
+}
+
+/// Makes errors of all warnings, as `--strict` asks for.
+///
+/// # Errors
+/// Every warning but those that only give a fact.
+pub fn strict(warnings: &[Warning]) -> Result<(), SpecErrors> {
+    let errors = warnings.iter().filter(|warning| warning.code != Code::ChosenFile).cloned().map(SpecError::from);
+    let mut errors: Vec<SpecError> = errors.collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    crate::findings::sort(&mut errors);
+    Err(SpecErrors(errors))
 }

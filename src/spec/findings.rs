@@ -1,6 +1,7 @@
 //! What the stages find: mistakes and things worth saying.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
 use crate::path::Step;
@@ -12,6 +13,8 @@ use crate::tree::Node;
 const MAX_ERRORS: usize = 500;
 /// Most warnings kept, for the same reason.
 const MAX_WARNINGS: usize = 500;
+/// Most values remembered to lack a variable; beyond it, their other mistakes are said too.
+const MAX_BLANKED: usize = 10_000;
 
 /// Collects mistakes and warnings; knows by which includes and extensions loading came here.
 #[derive(Debug, Default)]
@@ -21,13 +24,16 @@ pub(crate) struct Findings {
     /// Where values come from, if that is asked for.
     pub(crate) trace: Option<Box<Trace>>,
     chain: Vec<Note>,
+    /// Values in which a variable that is not set became blank.
+    blanked: HashSet<Place>,
     /// How many mistakes the stages before this one found.
     earlier: usize,
 }
 
 impl Findings {
     pub(crate) fn error(&mut self, mut error: SpecError) {
-        if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) {
+        if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) || self.errors.iter().any(|cause| lost_key(&error, cause))
+        {
             return;
         }
         if self.errors.len() >= MAX_ERRORS {
@@ -82,9 +88,13 @@ impl Findings {
         }
     }
 
-    pub(crate) fn warn(&mut self, message: impl Into<String>, span: Option<&Span>) {
-        let warning = Warning { message: message.into(), span: span.cloned() };
-        let known = |known: &Warning| known.message == warning.message;
+    pub(crate) fn warn(&mut self, code: Code, message: impl Into<String>, span: Option<&Span>) {
+        self.add(Warning::new(code, message).at(span));
+    }
+
+    /// Adds a warning, unless the same was said before of the same value.
+    pub(crate) fn add(&mut self, warning: Warning) {
+        let known = |known: &Warning| known.message == warning.message && known.path == warning.path;
         if self.warnings.len() < MAX_WARNINGS && !self.warnings.iter().any(known) {
             self.warnings.push(warning);
         }
@@ -100,6 +110,21 @@ impl Findings {
         if let Some(trace) = &mut self.trace {
             trace.overridden(path, node, by);
         }
+    }
+
+    /// Says that a variable is not set, and remembers whose text is short of it.
+    pub(crate) fn unset(&mut self, name: &str, span: Option<&Span>) {
+        if let Some(span) = span
+            && self.blanked.len() < MAX_BLANKED
+        {
+            self.blanked.insert(place(span));
+        }
+        self.warn(Code::UnsetVariable, format!("The \"{name}\" variable is not set. Defaulting to a blank string."), span);
+    }
+
+    /// Whether a value lacks a variable, so that what is wrong with it has been said.
+    pub(crate) fn is_blanked(&self, span: &Span) -> bool {
+        self.blanked.contains(&place(span))
     }
 
     /// Goes one level down an include or an extension.
@@ -119,21 +144,33 @@ impl Findings {
 
     /// The mistakes in a stable order: files as they were read, then lines; those without a place last.
     pub(crate) fn into_errors(self) -> SpecErrors {
-        let mut files: Vec<std::path::PathBuf> = Vec::new();
-        for span in self.errors.iter().filter_map(|error| error.span.as_ref()) {
-            if !files.iter().any(|file| file == span.path()) {
-                files.push(span.path().to_owned());
-            }
-        }
         let mut errors = self.errors;
-        errors.sort_by_key(|error| {
-            error.span.as_ref().map_or((usize::MAX, 0), |span| {
-                let file = files.iter().position(|file| file == span.path());
-                (file.unwrap_or(usize::MAX), span.start)
-            })
-        });
+        sort(&mut errors);
         SpecErrors(errors)
     }
+}
+
+/// Orders mistakes by files as they were read, then by lines; those without a place come last.
+pub(crate) fn sort(errors: &mut [SpecError]) {
+    let mut files: Vec<PathBuf> = Vec::new();
+    for span in errors.iter().filter_map(|error| error.span.as_ref()) {
+        if !files.iter().any(|file| file == span.path()) {
+            files.push(span.path().to_owned());
+        }
+    }
+    errors.sort_by_key(|error| {
+        error.span.as_ref().map_or((usize::MAX, 0), |span| {
+            let file = files.iter().position(|file| file == span.path());
+            (file.unwrap_or(usize::MAX), span.start)
+        })
+    });
+}
+
+/// A file and a byte in it.
+type Place = (PathBuf, usize);
+
+fn place(span: &Span) -> Place {
+    (span.path().to_owned(), span.start)
 }
 
 /// Whether a mistake is only what another one leads to.
@@ -145,6 +182,12 @@ fn follows(error: &SpecError, cause: &SpecError) -> bool {
     let derived = matches!(error.code, Code::MissingKey | Code::WrongType);
     let service = service_of(&error.path);
     same_place && derived || derived && service.is_some() && service == service_of(&cause.path)
+}
+
+/// Whether a mapping lacks something because one of its keys could not be read, which was said.
+fn lost_key(error: &SpecError, cause: &SpecError) -> bool {
+    let at = |error: &SpecError| error.span.as_ref().map(place);
+    cause.path.is_empty() && cause.message.starts_with("non-string key") && at(error) == at(cause)
 }
 
 /// The name of the service that a path belongs to.

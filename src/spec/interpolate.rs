@@ -81,8 +81,7 @@ impl Interpolator<'_> {
                 }
             }
             for name in std::mem::take(&mut self.effects.unset) {
-                self.findings
-                    .warn(format!("The \"{name}\" variable is not set. Defaulting to a blank string."), Some(&node.span));
+                self.findings.unset(&name, Some(&node.span));
             }
         }
         let Some(cast) = cast_of(path) else {
@@ -92,7 +91,7 @@ impl Interpolator<'_> {
             Ok(value) => {
                 if matches!(value, Value::Bool(_)) && !matches!(text.as_str(), "true" | "false") {
                     let message = format!("\"{text}\" for boolean is not supported by YAML 1.2, please use `true` or `false`");
-                    self.findings.warn(message, Some(&node.span));
+                    self.findings.warn(Code::BooleanWord, message, Some(&node.span));
                 }
                 value
             }

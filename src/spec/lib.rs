@@ -4,7 +4,7 @@
 //! [`discover`] finds the files, [`load`] runs the stages over them, [`select`] narrows to the services named on a command line.
 //!
 //! The stages of one file: parse, reset, interpolate, include, extends, merge, unique, schema, canonical.
-//! Then those of the whole: defaults, paths, normalize, lower, decode, profiles, consistency, environment.
+//! Then those of the whole: defaults, paths, normalize, lower, decode, profiles, consistency, lint, environment.
 
 // Stages; their order stands above.
 mod canonical;
@@ -16,6 +16,7 @@ mod environment;
 mod extends;
 mod include;
 mod interpolate;
+mod lint;
 mod load;
 mod lower;
 mod merge;
@@ -52,9 +53,10 @@ pub mod model;
 pub mod render;
 
 pub use discover::{Discovered, Given, discover};
-pub use error::{Code, Note, SpecError, SpecErrors, Warning};
+pub use error::{Code, Note, SpecError, SpecErrors, Warning, strict};
 pub use report::{Place, Report};
 pub use resolve::{Selection, load, select};
+pub use schema::attributes;
 pub use sources::{Files, Kind, LoadOptions, Sources};
 pub use span::{Origins, Source, Span};
 pub use trace::{Overridden, Owner, Setting, Trace, VariableUse};

@@ -121,7 +121,7 @@ impl<'a> Loader<'a> {
                 "{}: the attribute `version` is obsolete, it will be ignored, please remove it to avoid potential confusion",
                 path.display()
             );
-            self.findings.warn(message, Some(&version.key));
+            self.findings.warn(Code::Obsolete, message, Some(&version.key));
         }
         canonical::canonical(base, self.options.no_interpolate, self.findings);
         self.findings.explain(before, path, |name| extending.get(name).cloned());

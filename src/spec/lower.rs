@@ -178,7 +178,7 @@ impl Lower<'_, '_> {
                         show(&self.path),
                         dropped.trim_end()
                     );
-                    self.findings.warn(message, Some(&node.span));
+                    self.findings.warn(Code::NoShell, message, Some(&node.span));
                 }
                 let words = split.words.into_iter().map(|word| Node::str(&node.span, word));
                 node.value = Value::List(words.collect());

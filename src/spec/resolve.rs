@@ -11,7 +11,7 @@ use crate::sources::{Files, Sources};
 use crate::span::Origins;
 use crate::trace::Trace;
 use crate::tree::Node;
-use crate::{Loaded, consistency, environment, lower, name, normalize, paths, profiles, project, schema};
+use crate::{Loaded, consistency, environment, lint, lower, name, normalize, paths, profiles, project, schema};
 
 /// Loads a project: all files merged, resolved and checked.
 ///
@@ -118,6 +118,9 @@ fn fill_replicas(service: &mut Service) {
 fn complete(loader: &mut Loader<'_>, project: &mut Project, origins: &Origins, unchecked: bool, unresolved: bool) {
     if !unchecked {
         consistency::check(project, origins, loader.findings);
+        if loader.findings.errors.is_empty() {
+            lint::check(project, origins, loader.findings);
+        }
     }
     if unresolved {
         return;
@@ -148,7 +151,7 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
     }
     let mut loaded = loaded;
     let mut findings = Findings::tracing(loaded.options.trace);
-    let Loaded { project, origins, options, .. } = &mut loaded;
+    let Loaded { project, origins, warnings, options, trace } = &mut loaded;
     for name in &selection.services {
         unknown(project, name, &mut findings);
     }
@@ -168,11 +171,12 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
             project.disabled.insert(name, service);
         }
     }
+    lint::narrow(warnings, project, origins);
     if !options.all_resources {
         profiles::drop_unused(project);
     }
-    loaded.trace.settings.extend(findings.trace.into_iter().flat_map(|trace| trace.settings));
-    loaded.warnings.append(&mut findings.warnings);
+    trace.settings.extend(findings.trace.into_iter().flat_map(|trace| trace.settings));
+    warnings.append(&mut findings.warnings);
     Ok(loaded)
 }
 

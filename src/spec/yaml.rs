@@ -2,6 +2,7 @@
 //!
 //! Scalars are read as docker compose reads them: the booleans of YAML 1.2, the numbers of YAML 1.1.
 
+mod advice;
 mod builder;
 mod scalar;
 
@@ -51,16 +52,8 @@ pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<No
 fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
     let span = places.span(&Range::empty(*error.marker()));
     let line = span.line_text().to_owned();
-    let hint = if line.trim_start_matches(' ').starts_with('\t') {
-        "indent with spaces; YAML allows no tabs there"
-    } else if error.info().contains("quote") || error.info().contains("scalar") {
-        "check that every quote is closed"
-    } else if error.info().contains("anchor") || error.info().contains("alias") {
-        "an alias `*name` needs an anchor `&name` before it in the same file"
-    } else {
-        "check the indentation and the punctuation of this line and the one above"
-    };
-    let mut message = format!("invalid YAML: {}", error.info());
+    let hint = advice::advice(error.info(), &span);
+    let mut message = format!("invalid YAML: {}", advice::plainly(error.info()));
     if let Some(name) = alias_at(&line, span.column).filter(|_| error.info().contains("anchor")) {
         message = format!("invalid YAML: unknown anchor `{name}`");
     }

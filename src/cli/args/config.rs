@@ -11,6 +11,9 @@ pub(crate) struct ConfigArgs {
     /// Services, with what they depend on; default: all
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
+    /// Print only what is wrong and what is worth saying; as data for editors with `--format json`
+    #[arg(long, conflicts_with_all = ["why", "trace", "quiet"])]
+    pub(crate) diagnostics: bool,
     /// Print the variables that the files were resolved with
     #[arg(long)]
     pub(crate) environment: bool,

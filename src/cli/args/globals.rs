@@ -29,6 +29,9 @@ pub(crate) struct Globals {
     /// Print the plan and change nothing
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
+    /// Make errors of all warnings: of the files, and of attributes that the engine cannot honour
+    #[arg(long, global = true)]
+    pub(crate) strict: bool,
     /// How progress is shown
     #[arg(long, global = true, value_name = "FORM")]
     pub(crate) progress: Option<Progress>,

@@ -33,21 +33,26 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
     let json = args.format == Some(ConfigFormat::Json);
     let (discovered, loaded) = match session.load_quietly(&want) {
         Ok(found) => found,
-        Err(failure) if json => return diagnostics::failed(session, &failure, args.quiet),
+        Err(failure) if json => return diagnostics::failed(session, &failure, args.diagnostics),
         Err(failure) => return Err(failure),
     };
-    if json && args.quiet {
+    if json && args.diagnostics {
         return diagnostics::passed(session, &loaded.warnings);
     }
     output::err(&report::warnings(&loaded.warnings, &session.caller, session.err));
     if args.why.is_some() || args.trace.is_some() {
         return origins(session, args, &discovered, &loaded);
     }
+    session.say_without_effect(&loaded)?;
     if args.resolve_image_digests || args.lock_image_digests {
         // An engine tells no digest of an image that it has not pulled; that takes a registry client.
         return Err(Failure::NotInThisVersion("digests of images in `config`".into()));
     }
-    let text = if args.quiet { String::new() } else { text(args, &loaded)? };
+    let text = if args.quiet || args.diagnostics {
+        String::new()
+    } else {
+        text(args, &loaded)?
+    };
     match &args.output {
         Some(path) => {
             let path = session.caller.absolute(path);

@@ -65,7 +65,9 @@ pub(crate) async fn plan(session: &Session, args: PlanArgs) -> Result<u8, Failur
     let failed = |error| Failure::plan(error, &loaded.origins);
     let images = planner::images(&loaded.project, &observed, &world, &image_options(&args.up));
     let plan = planner::up(&loaded.project, &observed, &world, &options(session, &loaded.project, &args.up));
-    let (images, plan) = both(images, plan).map_err(failed)?;
+    let both = both(images, plan);
+    session.say_checks(&loaded, &both);
+    let (images, plan) = both.map_err(failed)?;
     let json = args.json || args.format == Some(PlanFormat::Json) || session.globals.progress == Some(Progress::Json);
     print_plans(session, &loaded.origins, &[(IMAGES, &images), ("up", &plan)], json)?;
     Ok(if images.is_empty() && plan.is_empty() { 0 } else { 2 })
@@ -98,7 +100,9 @@ pub(crate) async fn bring_images(
     let observed = live.observe(&scope).await?;
     let plan = planner::images(&loaded.project, &observed, world, options);
     // What stands against the next round is said before anything is pulled.
-    let (plan, ()) = both(plan, next(&observed)).map_err(|error| Failure::plan(error, &loaded.origins))?;
+    let both = both(plan, next(&observed));
+    session.say_checks(loaded, &both);
+    let (plan, ()) = both.map_err(|error| Failure::plan(error, &loaded.origins))?;
     if session.globals.dry_run || plan.is_empty() {
         if !session.globals.dry_run {
             rounds.show_notices(&plan);

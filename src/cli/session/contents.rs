@@ -26,6 +26,7 @@ impl Session {
             env_file_keys: env_file_keys(loaded),
             now: jiff::Timestamp::now().as_second(),
             compatibility: self.compatibility(),
+            strict: self.globals.strict,
             paths: if local { paths(project) } else { BTreeMap::new() },
             proxy_environment: proxy::environment(&proxies, live.map_or("", |live| live.address.as_str())),
         })

@@ -3,8 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rcompose_planner::{Notice, PlanError, Problem, ProblemKind, support};
 use rcompose_spec::model::Project;
-use rcompose_spec::{Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, discover, load, select};
+use rcompose_spec::{
+    Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, Warning, discover, load, select, strict,
+};
 
 use super::Session;
 use crate::failure::Failure;
@@ -89,9 +92,39 @@ impl Named {
 
 impl Session {
     /// Loads the project and says what is worth saying about its files.
+    ///
+    /// Where a plan follows, what the checks found waits for [`Self::say_checks`].
     pub(crate) fn load(&self, want: &Want<'_>) -> Result<Loaded, Failure> {
+        let plans = matches!(self.verb, "up" | "create" | "run" | "plan");
+        self.load_saying(want, |warning| !(plans && warning.is_check()))
+    }
+
+    /// Says what the checks found, less what stands against the plan at the same place.
+    pub(crate) fn say_checks<T>(&self, loaded: &Loaded, plan: &Result<T, PlanError>) {
+        let problems = plan.as_ref().err().map_or(&[][..], |error| &error.problems);
+        let places: Vec<_> = problems.iter().filter_map(|problem| loaded.origins.get(&problem.path)).collect();
+        let told = |warning: &&Warning| warning.span.as_ref().is_some_and(|span| places.contains(&span));
+        let checks = loaded.warnings.iter().filter(|warning| warning.is_check());
+        let warnings: Vec<Warning> = checks.filter(|warning| !told(warning)).cloned().collect();
+        output::err(&report::warnings(&warnings, &self.caller, self.err));
+    }
+
+    /// Says what has no effect whatever the engine is; an error with `--strict`.
+    pub(crate) fn say_without_effect(&self, loaded: &Loaded) -> Result<(), Failure> {
+        let notices = support::without_effect(&loaded.project);
+        if self.globals.strict && !notices.is_empty() {
+            let problem = |it: Notice| Problem::new(ProblemKind::Unsupported, it.path, it.message);
+            let problems = notices.into_iter().map(problem).collect();
+            return Err(Failure::plan(PlanError { problems }, &loaded.origins));
+        }
+        output::err(&report::notices(&notices, &loaded.origins, &self.caller, self.err));
+        Ok(())
+    }
+
+    fn load_saying(&self, want: &Want<'_>, says: impl Fn(&Warning) -> bool) -> Result<Loaded, Failure> {
         let (_, loaded) = self.load_quietly(want)?;
-        output::err(&report::warnings(&loaded.warnings, &self.caller, self.err));
+        let said: Vec<Warning> = loaded.warnings.iter().filter(|warning| says(warning)).cloned().collect();
+        output::err(&report::warnings(&said, &self.caller, self.err));
         Ok(loaded)
     }
 
@@ -106,6 +139,9 @@ impl Session {
         let selection = Selection { services: want.services.to_vec(), dependencies: want.dependencies };
         let mut loaded = select(loaded, &selection, &Disk)?;
         self.default_platform(&mut loaded.project);
+        if self.globals.strict {
+            strict(&loaded.warnings)?;
+        }
         Ok((discovered, loaded))
     }
 
@@ -124,8 +160,10 @@ impl Session {
     }
 
     /// Loads the project, or takes its name where that is given and no files are here.
+    ///
+    /// These verbs are about what is there already: what the checks found is no news.
     pub(crate) fn named(&self) -> Result<Named, Failure> {
-        match self.load(&Want::all()) {
+        match self.load_saying(&Want::all(), |warning| !warning.is_check()) {
             Ok(loaded) => Ok(Named::Files(Box::new(loaded))),
             Err(Failure::Spec(errors)) if nothing_found(&errors) => match self.given_name() {
                 Some(name) => Ok(Named::Name(name)),

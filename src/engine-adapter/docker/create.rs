@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use bollard::models::{ContainerCreateResponse, ImageInspect};
 use futures::{StreamExt, future, stream};
-use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Result, labels};
+use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Remark, Result, labels};
 
 use crate::containers;
 use crate::docker::Docker;
@@ -35,6 +35,8 @@ async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
         }
         result => result?,
     };
+    let remarks = made.warnings.into_iter().map(|text| Remark { container: spec.name.clone(), text });
+    docker.remarks.lock().unwrap_or_else(PoisonError::into_inner).extend(remarks);
     docker.made.lock().unwrap_or_else(PoisonError::into_inner).insert(made.id.clone());
     if let Err(error) = finish(docker, spec).await {
         // By id: by now the name may be somebody else's.

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
     Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession, ImageProgress,
-    ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Result, Scope, Session, Stop, Streams,
-    TerminalSize, VolumeName, VolumeSpec,
+    ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Remark, Result, Scope, Session, Stop,
+    Streams, TerminalSize, VolumeName, VolumeSpec,
 };
 use tokio::sync::OnceCell;
 
@@ -26,6 +26,8 @@ pub struct Docker {
     pub(crate) config: Option<PathBuf>,
     /// Ids of the containers made through this connection: one of them that holds a name was not left by a client that was killed.
     pub(crate) made: Arc<Mutex<BTreeSet<String>>>,
+    /// What the engine said beside its answers, and nobody took yet.
+    pub(crate) remarks: Arc<Mutex<Vec<Remark>>>,
     /// Asked for when first needed.
     pub(crate) defaults: Arc<OnceCell<Defaults>>,
 }
@@ -37,7 +39,14 @@ impl Docker {
     /// Unreachable or Denied with what to do, Unsupported where the engine is too old or too new.
     pub async fn connect(connection: &Connection) -> Result<Self> {
         let (api, info) = connect(&connection.endpoint).await?;
-        Ok(Self { api, info, config: connection.config.clone(), made: Arc::default(), defaults: Arc::default() })
+        Ok(Self {
+            api,
+            info,
+            config: connection.config.clone(),
+            made: Arc::default(),
+            remarks: Arc::default(),
+            defaults: Arc::default(),
+        })
     }
 
     /// Returns what the engine is and can do.
@@ -55,6 +64,10 @@ impl Docker {
 impl Engine for Docker {
     fn name(&self) -> &'static str {
         "docker"
+    }
+
+    fn remarks(&self) -> Vec<Remark> {
+        std::mem::take(&mut self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn observe(&self, scope: &Scope) -> Result<Observed> {

@@ -81,4 +81,19 @@ mod tests {
         assert!(newest.contains(&Feature::ImageMount) && newest.contains(&Feature::StartInterval));
         assert!(!newest.contains(&Feature::BuildKit) && !newest.contains(&Feature::Windows));
     }
+
+    #[test]
+    fn what_a_feature_is_said_to_need_is_what_has_it() {
+        let minor = |feature: Feature| {
+            let (_, rest) = feature.needs().split_once("(API 1.")?;
+            rest.split(')').next()?.parse::<u16>().ok()
+        };
+        for feature in Feature::ALL.iter().copied() {
+            let has = |minor: u16| ApiVersion { major: 1, minor }.features("linux").contains(&feature);
+            match minor(feature) {
+                Some(minor) => assert!(has(minor) && !has(minor - 1), "{feature:?}"),
+                None => assert_eq!(has(41), has(51), "{feature:?}"),
+            }
+        }
+    }
 }

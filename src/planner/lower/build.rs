@@ -77,24 +77,6 @@ fn image_labels(project: &Project, service: &Service, world: &World) -> std::col
     all
 }
 
-/// Returns the attributes of `build` that need BuildKit, and whether they are used.
-pub(crate) fn unsupported_builds(service: &Service) -> Vec<(&'static str, bool)> {
-    let Some(build) = &service.build else { return Vec::new() };
-    let on = |text: &str| !matches!(text, "" | "false");
-    vec![
-        ("additional_contexts", !build.additional_contexts.is_empty()),
-        ("cache_to", !build.cache_to.is_empty()),
-        ("entitlements", !build.entitlements.is_empty()),
-        ("no_cache_filter", !build.no_cache_filter.is_empty()),
-        ("platforms", build.platforms.len() > 1),
-        ("privileged", build.privileged),
-        ("provenance", on(&build.provenance)),
-        ("sbom", on(&build.sbom)),
-        ("secrets", !build.secrets.is_empty()),
-        ("ssh", !build.ssh.is_empty()),
-    ]
-}
-
 impl Lowering<'_> {
     /// A context or Dockerfile that is not there is said before anything is sent.
     pub(crate) fn check_context(&mut self, service: &Service, spec: &BuildSpec) {

@@ -7,8 +7,8 @@ use rcompose_engine_adapter::{
 };
 use rcompose_spec::model::{Healthcheck, Service};
 
-use super::{Lowering, devices, files, hash, mounts, namespaces, network, ports, process, resources, restart, set, support};
-use crate::{Input, identity};
+use super::{Lowering, devices, files, hash, mounts, namespaces, network, ports, process, resources, restart, set, strangers};
+use crate::{Input, identity, support};
 
 /// Which container of a service.
 #[derive(Debug, Clone)]
@@ -23,10 +23,11 @@ pub(crate) struct Instance {
 
 /// Lowers one container of a service; problems are collected, so the result is of use only when there are none.
 pub(crate) fn container(lowering: &mut Lowering<'_>, service: &Service, instance: &Instance) -> ContainerSpec {
-    support::check(lowering, service);
+    support::check_service(lowering, service);
+    strangers::check(lowering, service);
     let image = image_of(lowering, service);
     let (file_mounts, file_binds) = files::files(lowering, service);
-    let resources = resources::resources(lowering, service);
+    let resources = resources::resources(service);
     let (devices, requests) = devices::devices(service);
     let process = process::process(lowering, service);
     ContainerSpec {

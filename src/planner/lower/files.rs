@@ -94,18 +94,9 @@ fn lower_one(
         lowering.invalid(path.to_owned(), format!("{} `{}` is defined nowhere", kind.word(), grant.source));
         return;
     };
+    // The table refuses it.
     if object.external {
-        let message = format!("external {} `{}` needs a Swarm, which rcompose does not drive", kind.word(), object.name);
-        let problem = Problem::new(ProblemKind::Unsupported, path, message);
-        lowering.problem(problem.hint("give it by `file:` or `environment:`"));
         return;
-    }
-    for (attribute, used) in unsupported(object) {
-        if used {
-            let message = format!("{} `{}`: `{attribute}` needs a Swarm, which rcompose does not drive", kind.word(), grant.source);
-            let at = format!("{}s.{}.{attribute}", kind.word(), grant.source);
-            lowering.problem(Problem::new(ProblemKind::Unsupported, at, message));
-        }
     }
     let owned = !grant.uid.is_empty() || !grant.gid.is_empty() || grant.mode.is_some();
     let content = lowering.world.contents.get(&kind.input(&grant.source)).cloned();
@@ -125,14 +116,6 @@ fn lower_one(
         return;
     }
     files.extend(file(lowering, kind, path, grant, content));
-}
-
-fn unsupported(object: &FileObject) -> [(&'static str, bool); 3] {
-    [
-        ("driver", !object.driver.is_empty()),
-        ("driver_opts", !object.driver_opts.is_empty()),
-        ("template_driver", !object.template_driver.is_empty()),
-    ]
 }
 
 fn file(lowering: &mut Lowering<'_>, kind: Kind, path: &str, grant: &Grant, content: Content) -> Option<FileMount> {

@@ -13,7 +13,7 @@ mod ports;
 mod process;
 mod resources;
 mod restart;
-mod support;
+mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ use rcompose_spec::model::Project;
 
 use crate::{Notice, Problem, ProblemKind, World};
 
-pub(crate) use build::{build_spec, is_remote, unsupported_builds};
+pub(crate) use build::{build_spec, is_remote};
 pub(crate) use container::{Instance, container};
 pub(crate) use hash::inputs_differ;
 pub(crate) use mounts::anonymous;
@@ -70,6 +70,15 @@ impl<'a> Lowering<'a> {
 
     pub(crate) fn invalid(&mut self, path: String, message: String) {
         self.problem(Problem::new(ProblemKind::Invalid, path, message));
+    }
+
+    /// Says that something has no effect: a notice, or under `strict` what stands against the plan.
+    pub(crate) fn unheeded(&mut self, path: String, message: String) {
+        if self.world.strict {
+            self.problem(Problem::new(ProblemKind::Unsupported, path, message).hint("take it out, or leave `--strict` out"));
+        } else {
+            self.notice(path, message, None);
+        }
     }
 
     /// Collects a notice, once however many replicas have it.

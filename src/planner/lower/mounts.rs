@@ -51,7 +51,13 @@ fn kind(lowering: &mut Lowering<'_>, path: &str, volume: &ServiceVolume, carry: 
             let options = volume.volume.clone().unwrap_or_default();
             MountKind::Anonymous { carry: carry.get(&clean(&volume.target)).cloned(), nocopy: options.nocopy, labels: options.labels }
         }
-        VolumeKind::Volume => named(lowering, volume),
+        VolumeKind::Volume => {
+            if volume.volume.as_ref().is_some_and(|options| !options.labels.is_empty()) {
+                let message = format!("`volume.labels` has no effect on a named volume: label it below `volumes.{}`", volume.source);
+                lowering.unheeded(format!("{path}.volume.labels"), message);
+            }
+            named(lowering, volume)
+        }
         VolumeKind::Tmpfs => {
             let options = volume.tmpfs.clone().unwrap_or_default();
             MountKind::Tmpfs(Tmpfs {
@@ -65,10 +71,8 @@ fn kind(lowering: &mut Lowering<'_>, path: &str, volume: &ServiceVolume, carry: 
             subpath: volume.image.as_ref().and_then(|options| set(&options.subpath)),
         },
         VolumeKind::Npipe => MountKind::Npipe { source: volume.source.clone() },
-        VolumeKind::Cluster => {
-            lowering.invalid(path.to_owned(), "cluster volumes need a Swarm, which rcompose does not drive".to_owned());
-            return None;
-        }
+        // The table refuses it.
+        VolumeKind::Cluster => return None,
     })
 }
 

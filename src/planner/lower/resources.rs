@@ -1,15 +1,14 @@
 //! Limits: the service's own, and those of `deploy.resources`, which win as they do with docker compose.
 
 use rcompose_engine_adapter::{BlkioDevice, Resources, Ulimit};
-use rcompose_spec::model::{Bytes, Float, Resource, Service, ThrottleDevice};
+use rcompose_spec::model::{Bytes, Float, Service, ThrottleDevice};
 
-use super::{Lowering, set};
+use super::set;
 
-pub(super) fn resources(lowering: &mut Lowering<'_>, service: &Service) -> Resources {
+pub(super) fn resources(service: &Service) -> Resources {
     let deploy = service.deploy.as_ref().map(|deploy| &deploy.resources);
     let limits = deploy.and_then(|it| it.limits.clone()).unwrap_or_default();
     let reservations = deploy.and_then(|it| it.reservations.clone()).unwrap_or_default();
-    reserved(lowering, service, &reservations);
     let blkio = service.blkio_config.clone().unwrap_or_default();
     Resources {
         nano_cpus: nano(limits.cpus).or_else(|| nano(service.cpus)),
@@ -47,21 +46,6 @@ pub(super) fn resources(lowering: &mut Lowering<'_>, service: &Service) -> Resou
         cgroup_parent: set(&service.cgroup_parent),
         devices: Vec::new(),
         device_cgroup_rules: service.device_cgroup_rules.clone(),
-    }
-}
-
-/// What a single machine cannot reserve is said, not dropped.
-fn reserved(lowering: &mut Lowering<'_>, service: &Service, reservations: &Resource) {
-    let path = format!("services.{}.deploy.resources.reservations", service.name);
-    let cases = [
-        ("cpus", reservations.cpus.0 != 0.0),
-        ("generic_resources", !reservations.generic_resources.is_empty()),
-    ];
-    for (key, used) in cases {
-        if used {
-            let message = format!("`{key}` is reserved by a scheduler of many machines; this engine has none, so it has no effect");
-            lowering.notice(format!("{path}.{key}"), message, None);
-        }
     }
 }
 

@@ -10,13 +10,10 @@ pub(super) fn restart(lowering: &mut Lowering<'_>, service: &Service) -> Restart
     let policy = service.deploy.as_ref().and_then(|deploy| deploy.restart_policy.as_ref());
     if let Some(policy) = policy {
         let path = format!("services.{}.deploy.restart_policy", service.name);
-        if policy.delay.is_some() || policy.window.is_some() {
-            let message = "the engine has its own delay between restarts: `delay` and `window` are not honoured";
-            lowering.notice(path.clone(), message.to_owned(), None);
-        }
+        // What of it is never heeded is in the table; this hangs on two attributes.
         if policy.max_attempts.is_some() && policy.condition != "on-failure" {
-            let message = "`max_attempts` has an effect with `condition: on-failure` only";
-            lowering.notice(path.clone(), message.to_owned(), None);
+            let message = "`deploy.restart_policy.max_attempts` has an effect with `condition: on-failure` only";
+            lowering.unheeded(format!("{path}.max_attempts"), message.to_owned());
         }
         let attempts = policy.max_attempts.map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX));
         let condition = if policy.condition.is_empty() { "any" } else { &policy.condition };

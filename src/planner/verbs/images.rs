@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rcompose_engine_adapter::{Feature, ImageReference, Observed, PullPolicy, PullSpec};
+use rcompose_engine_adapter::{ImageReference, Observed, PullPolicy, PullSpec};
 use rcompose_spec::model::{Project, Service, VolumeKind};
 
 use crate::draft::Draft;
-use crate::lower::{Lowering, build_spec, unsupported_builds};
-use crate::{Action, Build, ImageOptions, OnFailure, Plan, PlanError, Problem, ProblemKind, Reason, World, identity};
+use crate::lower::{Lowering, build_spec};
+use crate::{Action, Build, ImageOptions, OnFailure, Plan, PlanError, Problem, ProblemKind, Reason, World, identity, support};
 
 /// Plans what brings the images that services need.
 ///
@@ -78,13 +78,7 @@ impl Round<'_> {
     }
 
     fn build(&mut self, service: &Service, because: Reason) -> Option<(Action, Reason)> {
-        if !self.observed.engine.has(Feature::BuildKit) {
-            for (attribute, _) in unsupported_builds(service).into_iter().filter(|(_, used)| *used) {
-                let message = format!("the engine's own builder cannot honour `build.{attribute}`");
-                let problem = Problem::new(ProblemKind::Unsupported, format!("services.{}.build.{attribute}", service.name), message);
-                self.lowering.problem(problem.hint(format!("it needs {}", Feature::BuildKit.needs())));
-            }
-        }
+        support::check_builds(&mut self.lowering, service);
         let spec = build_spec(self.project, service, self.world, &self.options.build_options)?;
         self.lowering.check_context(service, &spec);
         Some((Action::BuildImage(Box::new(spec)), because))

@@ -66,7 +66,8 @@ fn parse(text: &str) -> Result<Vec<Mapping>, Fault> {
         None => (container, "tcp".to_owned()),
     };
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
-        return Err(bad(format!("invalid protocol: {protocol}")));
+        let hint = "a protocol is tcp, udp or sctp; leave it out for tcp, on which http and https run";
+        return Err(Fault::new(Code::BadPort, format!("invalid protocol: {protocol}"), hint));
     }
     if container.is_empty() {
         return Err(bad(format!("no port specified: {text}")));
@@ -120,7 +121,11 @@ fn address(ip: &str) -> Result<String, Fault> {
     let bare = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
     let plain = bare.split_once('%').map_or(bare, |(plain, _)| plain);
     if !bare.is_empty() && plain.parse::<IpAddr>().is_err() {
-        return Err(bad(format!("invalid IP address: {ip}")));
+        let hint = match bare {
+            "localhost" => "an address is wanted, not a name: for localhost write 127.0.0.1",
+            _ => FORM,
+        };
+        return Err(Fault::new(Code::BadPort, format!("invalid IP address: {ip}"), hint));
     }
     Ok(bare.to_owned())
 }

@@ -124,7 +124,11 @@ pub(super) fn external(node: &mut Node, path: &str, findings: &mut Findings) {
     };
     let span = external.span.clone();
     let old = map.get("name").map(|entry| entry.node.clone());
-    findings.warn(format!("{path}: external.name is deprecated. Please set name and external: true"), Some(&span));
+    findings.warn(
+        Code::Obsolete,
+        format!("{path}: external.name is deprecated. Please set name and external: true"),
+        Some(&span),
+    );
     node.set("external", Node::new(&span, Value::Bool(true)));
     let Some(old) = old else { return };
     match node.get("name") {

@@ -29,6 +29,11 @@ pub(crate) fn volume_target(text: &str) -> Option<String> {
     parse(text).ok().map(|mount| mount.target)
 }
 
+/// The options of an entry in its short form.
+pub(super) fn options(text: &str) -> Vec<&str> {
+    parse(text).map_or_else(|_| Vec::new(), |mount| mount.options)
+}
+
 #[derive(Default)]
 struct Mount<'a> {
     source: &'a str,
@@ -37,6 +42,7 @@ struct Mount<'a> {
     nocopy: bool,
     selinux: Option<&'a str>,
     propagation: Option<&'a str>,
+    options: Vec<&'a str>,
     /// Too short to be anything but the target of an anonymous volume.
     bare: bool,
 }
@@ -102,7 +108,8 @@ fn parse(text: &str) -> Result<Mount<'_>, Fault> {
         [source, target, options] => {
             mount.source = source;
             mount.target = (*target).to_owned();
-            for option in options.split(',') {
+            mount.options = options.split(',').collect();
+            for option in mount.options.clone() {
                 match option {
                     "ro" => mount.read_only = true,
                     "rw" => mount.read_only = false,

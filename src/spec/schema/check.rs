@@ -1,29 +1,46 @@
 //! Checks a tree against a shape.
 
+use super::advice;
 use super::shape::{Form, Object, Shape, Type};
 use super::top::DOCUMENT;
 use crate::error::{Code, SpecError};
 use crate::findings::Findings;
 use crate::path::{Step, show};
+use crate::span::Span;
 use crate::tree::{Map, Node, Value};
 use crate::units;
 
 /// Checks names and types of a whole document.
 pub(crate) fn check(node: &Node, findings: &mut Findings) {
-    let mut checker = Checker { findings, forms: false };
+    if let Some(span) = kubernetes(node) {
+        let error = SpecError::new(
+            Code::UnknownKey,
+            "this is a Kubernetes manifest, not a compose file: `apiVersion` and `kind` are no attributes of one",
+        );
+        return findings.error(error.at(span).hint("name the compose file with -f; it begins with `services:`"));
+    }
+    let mut checker = Checker { findings, forms: false, has_services: node.get("services").is_some() };
     checker.object(node, &DOCUMENT, &mut Vec::new());
 }
 
 /// Checks the written forms (durations, sizes) of the merged document.
 pub(crate) fn formats(node: &Node, findings: &mut Findings) {
-    let mut checker = Checker { findings, forms: true };
+    let mut checker = Checker { findings, forms: true, has_services: true };
     checker.object(node, &DOCUMENT, &mut Vec::new());
+}
+
+/// Where a document says that it is a manifest of Kubernetes.
+fn kubernetes(node: &Node) -> Option<&Span> {
+    let map = node.as_map()?;
+    let both = map.contains_key("kind") && !map.contains_key("services");
+    map.get("apiVersion").filter(|_| both).map(|entry| &entry.key)
 }
 
 struct Checker<'f> {
     findings: &'f mut Findings,
     /// Looks at written forms only; names and types are known to be right.
     forms: bool,
+    has_services: bool,
 }
 
 impl Checker<'_> {
@@ -79,7 +96,8 @@ impl Checker<'_> {
             .at(&node.span)
             .path(show(path))
             .label("not one of the allowed words");
-        if let Some(word) = closest(text, words.iter().copied()) {
+        let part = || words.iter().copied().find(|word| text.len() > 2 && word.contains(&text.to_ascii_lowercase()));
+        if let Some(word) = closest(text, words.iter().copied()).or_else(part) {
             error = error.hint(format!("did you mean `{word}`?"));
         }
         self.findings.error(error);
@@ -178,7 +196,7 @@ impl Checker<'_> {
                     path.pop();
                 }
                 None if self.forms => {}
-                None => self.unknown(key, &entry.key, object, path),
+                None => self.unknown(key, &entry.key, &entry.node, object, path),
             }
         }
         if !self.forms {
@@ -186,18 +204,11 @@ impl Checker<'_> {
         }
     }
 
-    fn unknown(&mut self, key: &str, span: &crate::span::Span, object: &'static Object, path: &[Step<'_>]) {
+    fn unknown(&mut self, key: &str, span: &Span, value: &Node, object: &'static Object, path: &[Step<'_>]) {
         if self.findings.is_full() {
             return;
         }
-        let names = object.keys.iter().map(|(name, _)| *name);
-        let hint = match closest(key, names) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None if path.is_empty() => {
-                "at the top level stand services, networks, volumes, secrets, configs, models, include, name and x-*".to_owned()
-            }
-            None => "check the indentation, or begin the name with `x-` for an attribute of your own".to_owned(),
-        };
+        let hint = advice::for_name(key, value, object, path, self.has_services);
         self.findings.error(
             SpecError::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
                 .at(span)
@@ -228,7 +239,7 @@ impl Checker<'_> {
             .at(&node.span)
             .path(show(path))
             .label(format!("this is {}", node.kind()));
-        if let Some(hint) = type_hint(node, shape) {
+        if let Some(hint) = advice::for_type(node, shape, path) {
             error = error.hint(hint);
         }
         self.findings.error(error);
@@ -252,7 +263,7 @@ fn is_a(node: &Node, ty: Type) -> bool {
 }
 
 /// Whether a branch of `Either` is the one meant: by the structure of the value, not its content.
-fn fits(node: &Node, shape: &Shape) -> bool {
+pub(super) fn fits(node: &Node, shape: &Shape) -> bool {
     match (shape, &node.value) {
         (Shape::Any, _)
         | (Shape::List(_) | Shape::Set(_), Value::List(_))
@@ -301,18 +312,6 @@ fn join<S: AsRef<str>>(words: &[S]) -> String {
     text
 }
 
-fn type_hint(node: &Node, shape: &Shape) -> Option<String> {
-    let wants_text = fits(&Node::str(&node.span, ""), shape);
-    match &node.value {
-        Value::Null => Some("give it a value, or remove the line".to_owned()),
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if wants_text => {
-            Some(format!("write it in quotes: \"{}\"", node.text().unwrap_or_default()))
-        }
-        Value::Str(text) if matches!(shape, Shape::List(_) | Shape::Set(_)) => Some(format!("write a list: [\"{text}\"]")),
-        _ => None,
-    }
-}
-
 fn duration_hint(text: &str) -> String {
     if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() {
         format!("a duration needs a unit: {text}s")
@@ -323,8 +322,10 @@ fn duration_hint(text: &str) -> String {
 
 /// The known name that was most likely meant.
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    let limit = (length / 3).clamp(1, 3);
     names
+        .filter(|name| name.chars().count().abs_diff(length) <= limit)
         .map(|name| (strsim::damerau_levenshtein(word, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{Place, SpecErrors};
+use rcompose_spec::{Code, Place, SpecError, SpecErrors, Warning, strict};
 use support::{Disk, asked, placeless, run};
 
 #[test]
@@ -46,13 +46,14 @@ fn check(case: &Path, bless: bool) -> Result<(), String> {
     let (name, other, text) = match run(&asked, case, &env, &Disk) {
         Ok(loaded) => {
             let mut text = render::yaml(&loaded, &options);
-            for warning in &loaded.warnings {
-                let place = warning.span.as_ref().map(|span| format!("{}:{}: ", span.line, span.column));
-                let _ = writeln!(text, "# warning: {}{}", place.unwrap_or_default(), warning.message);
+            for line in show("warning", &errors_of(&loaded.warnings)).lines() {
+                let _ = writeln!(text, "# {line}");
             }
+            let facts = loaded.warnings.iter().filter(|warning| warning.code == Code::ChosenFile).count();
+            assert_eq!(strict(&loaded.warnings).is_err(), loaded.warnings.len() > facts, "{}", case.display());
             ("project.yaml", "error.txt", text)
         }
-        Err(errors) => ("error.txt", "project.yaml", show(&errors)),
+        Err(errors) => ("error.txt", "project.yaml", show("error", &errors)),
     };
     let text = placeless(&text, case);
     if bless {
@@ -74,11 +75,16 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
+/// Warnings as the errors that they are under `--strict`.
+fn errors_of(warnings: &[Warning]) -> SpecErrors {
+    SpecErrors(warnings.iter().cloned().map(SpecError::from).collect())
+}
+
 /// The mistakes as a terminal without colours would show them.
-fn show(errors: &SpecErrors) -> String {
+fn show(level: &str, errors: &SpecErrors) -> String {
     let mut text = String::new();
     for report in errors.reports() {
-        let _ = writeln!(text, "error[{}]: {}", report.code, report.title);
+        let _ = writeln!(text, "{level}[{}]: {}", report.code, report.title);
         for place in report.place.iter().chain(&report.notes).chain(&report.chain) {
             mark(place, &mut text);
         }

@@ -184,3 +184,38 @@ fn a_megabyte_of_mistakes_ends_soon() {
     // Generous, since tests run unoptimised and beside others.
     assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}", begin.elapsed());
 }
+
+/// Lists as long as a megabyte allows, of things that are compared with each other.
+#[test]
+fn a_megabyte_of_doubtful_things_ends_soon() {
+    let list = |count: usize, item: &dyn Fn(usize) -> String| (0..count).map(item).collect::<String>();
+    let apart = |index: usize| format!("127.{}.{}.{}", index >> 16, index >> 8 & 255, index & 255);
+    let ports = list(30_000, &|index| format!("      - {}:80:80\n", apart(index)));
+    let ranges = list(15_000, &|index| format!("      - {}:80:80\n      - {}:1-65000:80\n", apart(index), apart(index + 20_000)));
+    let hosts = list(40_000, &|index| format!("      - host{index}=nowhere\n"));
+    let options = list(100_000, &|index| format!("o{index},"));
+    let pools = list(15_000, &|index| format!("{{subnet: 10.{}.{}.0/24}}, ", index >> 8, index & 255));
+    let fixed = list(5_000, &|index| {
+        format!("  s{index}: {{image: a, networks: {{n: {{ipv4_address: 11.0.{}.{}}}}}}}\n", index >> 8, index & 255)
+    });
+    let networks = list(10_000, &|index| {
+        format!("  n{index}: {{ipam: {{config: [{{subnet: 10.{}.{}.0/24}}]}}}}\n", index >> 8, index & 255)
+    });
+    let joined = list(10_000, &|index| format!("n{index}, "));
+    let blank = list(15_000, &|index| format!("  b{index}: {{image: \"$NONE:$NONE\", restart: \"x{index}\"}}\n"));
+    for text in [
+        format!("services:\n  web:\n    image: a\n    ports:\n{ports}"),
+        format!("services:\n  web:\n    image: a\n    ports:\n{ranges}"),
+        format!("services:\n  web:\n    image: a\n    extra_hosts:\n{hosts}"),
+        format!("services:\n  web:\n    image: a\n    volumes: [\"./a:/b:{options}\"]\n    tmpfs: [\"/x:{options}\"]\n"),
+        format!("services:\n{fixed}networks: {{n: {{ipam: {{config: [{pools}]}}}}}}\n"),
+        format!("services:\n  a: {{image: a, networks: [{joined}]}}\nnetworks:\n{networks}"),
+        format!("services:\n{blank}"),
+        format!("services:\n  web: {{image: {0}, restart: {0}, stop_signal: {0}, platform: {0}}}\n", "A".repeat(200_000)),
+    ] {
+        let begin = std::time::Instant::now();
+        let loaded = load_texts(&[&text], &[]);
+        assert!(loaded.is_ok_and(|loaded| loaded.warnings.len() <= 500), "{}", &text[..80]);
+        assert!(begin.elapsed() < std::time::Duration::from_secs(30), "{:?}: {}", begin.elapsed(), &text[..80]);
+    }
+}

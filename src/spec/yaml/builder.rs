@@ -190,6 +190,10 @@ fn read_key(node: &Node, errors: &mut Vec<SpecError>) -> Key {
             let text = node.text().unwrap_or_else(|| node.kind().to_owned());
             let hint = match other {
                 Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
+                Value::Int(_) => match port_with_blank(&node.span) {
+                    Some(port) => format!("for a port write \"{port}\", without the blank"),
+                    None => format!("write \"{text}\" in quotes"),
+                },
                 _ => format!("write \"{text}\" in quotes"),
             };
             errors.push(
@@ -201,6 +205,14 @@ fn read_key(node: &Node, errors: &mut Vec<SpecError>) -> Key {
             Key::Bad
         }
     }
+}
+
+/// What `- 8080: 80` was meant to be: a port with a blank too many.
+fn port_with_blank(key: &Span) -> Option<String> {
+    let (host, container) = key.line_text().trim_start().strip_prefix("- ")?.split_once(": ")?;
+    let ports = [host.trim(), container.trim()];
+    let digits = |port: &&str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    ports.iter().all(digits).then(|| ports.join(":"))
 }
 
 /// Adds what `<<` brings: the mapping's own keys win, then those of earlier mappings.

@@ -1,6 +1,6 @@
-//! Mistakes and warnings as data, for editors: `config --format json` of files that are wrong, and `config --quiet --format json`.
+//! Mistakes and warnings as data, for editors: `config --format json` of files that are wrong, and `config --diagnostics --format json`.
 
-use rcompose_spec::{Place, Report, SpecErrors, Warning};
+use rcompose_spec::{Place, Report, Span, SpecErrors, Warning};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -8,15 +8,16 @@ use crate::failure::Failure;
 use crate::session::Session;
 use crate::{output, report};
 
-/// Prints the mistakes on standard output, where the project would have been, and for people on standard error.
-pub(super) fn failed(session: &Session, failure: &Failure, quiet: bool) -> Result<u8, Failure> {
+/// Prints the mistakes on standard output, where the project would have been, and for people on standard error unless data is all
+/// that is asked for.
+pub(super) fn failed(session: &Session, failure: &Failure, data_only: bool) -> Result<u8, Failure> {
     let told = report::explain(failure, &session.caller, session.err);
     let errors = match failure {
         Failure::Spec(errors) => errors_json(errors, &session.caller),
         other => vec![json!({ "code": "other", "message": other.to_string() })],
     };
     output::out(&document(&errors, &[]))?;
-    if !quiet {
+    if !data_only {
         output::err(&told.text);
     }
     Ok(told.status)
@@ -53,7 +54,17 @@ fn error_json(report: &Report, caller: &Caller) -> Value {
 }
 
 fn warning_json(warning: &Warning, caller: &Caller) -> Value {
-    json!({ "message": warning.message, "at": warning.span.as_ref().map(|span| super::place_json(span, caller)) })
+    let at = |span: &Span| super::place_json(span, caller);
+    let notes: Vec<Value> = warning.notes.iter().map(|note| json!({ "message": note.label, "at": at(&note.span) })).collect();
+    json!({
+        "code": warning.code.name(),
+        "path": Some(warning.path.as_str()).filter(|path| !path.is_empty()),
+        "message": warning.message,
+        "at": warning.span.as_ref().map(at),
+        "label": Some(warning.label.as_str()).filter(|label| !label.is_empty()),
+        "hint": warning.hint,
+        "notes": notes,
+    })
 }
 
 /// A stretch of one line; lines and columns count from 1, columns in characters, the end is behind the last one.

@@ -29,6 +29,7 @@ pub(crate) struct Request {
     wait: bool,
     volumes: bool,
     no_deps: bool,
+    strict: bool,
     /// Without the compose file, as `down -p NAME` has it.
     without_file: bool,
     /// Content of secrets now, and when the earlier `up` ran.
@@ -129,6 +130,7 @@ impl Case {
             version: "1".into(),
             contents: self.request.secrets.iter().map(content).collect(),
             inputs_key: Some([1; 32]),
+            strict: when == 0 && self.request.strict,
             paths: self.request.missing.iter().map(|path| (path.clone(), PathKind::Missing)).collect(),
             ..World::default()
         }

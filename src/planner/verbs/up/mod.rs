@@ -23,7 +23,7 @@ use crate::draft::{Draft, Handle};
 use crate::graph::{DependencyGraph, graph};
 use crate::lower::Lowering;
 use crate::verbs::foreign;
-use crate::{Condition, OnFailure, Plan, PlanError, Up, World};
+use crate::{Condition, OnFailure, Plan, PlanError, Up, World, support};
 use unit::Replicas;
 
 /// Plans `up`: networks, volumes and containers made or replaced where they differ, and started in the order of the graph.
@@ -97,6 +97,7 @@ impl<'a> Builder<'a> {
 
     /// All steps; the caller may add its own before [`Self::finish`].
     pub(crate) fn prepare(&mut self) {
+        support::check_project(&mut self.lowering);
         self.decide_volumes();
         self.decide_networks();
         self.observed_peers();

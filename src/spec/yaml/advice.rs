@@ -1,0 +1,115 @@
+//! What most often causes a mistake in the syntax: a guess from the line and the one above it.
+
+use crate::span::Span;
+
+/// Returns what to do about a mistake that the parser found at `span` and calls `info`.
+pub(super) fn advice(info: &str, span: &Span) -> String {
+    let line = span.line_text();
+    let column = line.char_indices().nth(span.column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    let (before, here) = line.split_at(column);
+    let specific = if line.trim_start_matches(' ').starts_with('\t') {
+        Some("indent with spaces; YAML allows no tabs there".to_owned())
+    } else if info.contains("mapping values") {
+        second_colon(line, before).or_else(|| forgotten_colon(span, line))
+    } else if info.contains("'-' indicator") {
+        Some("items with `-` and keys do not mix: begin this line with `-` too, or write every entry as `key: value`".to_owned())
+    } else if info.contains("expected key") {
+        indentation(span, line)
+    } else if info.contains("unexpected character") {
+        Some(quoted(here))
+    } else if info.contains("anchor") || info.contains("alias") {
+        Some(alias(line.rfind('*').map_or(here, |at| &line[at..])))
+    } else if info.contains("flow") && line.contains("{{") {
+        Some(quoted(&line[line.find("{{").unwrap_or(0)..]))
+    } else if info.contains("quote") || info.contains("scalar") {
+        Some("check that every quote is closed".to_owned())
+    } else {
+        None
+    };
+    specific.unwrap_or_else(|| "check the indentation and the punctuation of this line and the one above".to_owned())
+}
+
+/// `key: a: b`: the value holds a colon with a blank behind it.
+fn second_colon(line: &str, before: &str) -> Option<String> {
+    let (key, _) = before.split_once(": ")?;
+    let value = line.get(key.len() + 2..)?.trim();
+    let key = key.trim_start().trim_start_matches("- ");
+    if key == "image" {
+        let value: String = value.split_whitespace().collect();
+        return Some(format!("write `image: {value}`, without the blank"));
+    }
+    Some(format!("a value with a colon and a blank in it must be in quotes: `{key}: {}`", in_quotes(value)))
+}
+
+/// The line above should have ended with a colon, as this one is inside of it.
+fn forgotten_colon(span: &Span, line: &str) -> Option<String> {
+    let above = above(span)?;
+    let inside = indent(above) < indent(line) && !above.contains(':') && !above.trim_start().starts_with('#');
+    inside.then(|| format!("the line above needs a colon at its end: `{}:`", above.trim()))
+}
+
+/// Lines that belong together begin at the same column.
+fn indentation(span: &Span, line: &str) -> Option<String> {
+    let above = above(span)?;
+    (indent(above) != indent(line)).then(|| {
+        format!(
+            "this line is indented by {}, the one above by {}; what belongs together begins at the same column",
+            indent(line),
+            indent(above)
+        )
+    })
+}
+
+/// `*` begins an alias, which is rarely meant where no word follows.
+fn alias(value: &str) -> String {
+    let name = value.trim().trim_start_matches('*').trim_end_matches(['}', ']', ',']);
+    let word = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let rule = "an alias `*name` needs an anchor `&name` before it in the same file";
+    if word { rule.to_owned() } else { format!("{}; {rule}", quoted(value)) }
+}
+
+/// Says in plain words what the parser calls `info`.
+pub(super) fn plainly(info: &str) -> String {
+    let plain = [
+        ("mapping values are not allowed", "a `:` where no key can stand"),
+        ("'-' indicator", "a key among the items of a list"),
+        ("expected key", "a line that is not indented as those around it"),
+        ("tabs disallowed", "a tab in the indentation"),
+        ("invalid indentation in quoted scalar", "a quote that is never closed"),
+        ("expected alphabetic or numeric character", "a `*` or `&` without a name behind it"),
+    ];
+    if let Some((_, plain)) = plain.iter().find(|(part, _)| info.contains(part)) {
+        return (*plain).to_owned();
+    }
+    match info.strip_prefix("unexpected character: `").and_then(|rest| rest.chars().next()) {
+        Some(first) => format!("no value can begin with `{first}`"),
+        None => info.to_owned(),
+    }
+}
+
+/// A value that begins with a character that means something in YAML.
+fn quoted(value: &str) -> String {
+    let value = value.trim();
+    match value.chars().next() {
+        Some(first) => format!("a value that begins with `{first}` must be in quotes: {}", in_quotes(value)),
+        None => "put the value in quotes".to_owned(),
+    }
+}
+
+fn in_quotes(value: &str) -> String {
+    if value.contains(['"', '\\']) {
+        format!("'{}'", value.replace('\'', "''"))
+    } else {
+        format!("\"{value}\"")
+    }
+}
+
+/// The nearest line above that says something.
+fn above(span: &Span) -> Option<&str> {
+    let lines: Vec<&str> = span.source.text.lines().take(span.line.saturating_sub(1)).collect();
+    lines.into_iter().rev().find(|line| !line.trim().is_empty())
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
