@@ -1,5 +1,7 @@
 //! The document tree between YAML text and typed model; every value knows its place.
 
+use std::ops::{Deref, DerefMut};
+
 use indexmap::IndexMap;
 
 use crate::span::Span;
@@ -34,7 +36,62 @@ pub(crate) enum Value {
     Map(Map),
 }
 
-pub(crate) type Map = IndexMap<String, Entry>;
+/// A mapping in the order it was written; boxed, since most values are none and each of them would be that large.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Map(Box<IndexMap<String, Entry>>);
+
+impl Map {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Deref for Map {
+    type Target = IndexMap<String, Entry>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Map {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (String, Entry);
+    type IntoIter = indexmap::map::IntoIter<String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Map {
+    type Item = (&'a String, &'a Entry);
+    type IntoIter = indexmap::map::Iter<'a, String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Map {
+    type Item = (&'a String, &'a mut Entry);
+    type IntoIter = indexmap::map::IterMut<'a, String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter_mut()
+    }
+}
+
+impl FromIterator<(String, Entry)> for Map {
+    fn from_iter<T: IntoIterator<Item = (String, Entry)>>(entries: T) -> Self {
+        Self(Box::new(entries.into_iter().collect()))
+    }
+}
 
 /// A value of a mapping, with the place of its key.
 #[derive(Debug, Clone)]
