@@ -68,13 +68,7 @@ fn take(lines: Vec<dotenv::Line>, source: &Arc<Source>, owner: Option<&Owner>, k
 fn span_of(source: &Arc<Source>, start: usize, end: usize) -> Span {
     let before = &source.text[..start];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Span {
-        source: Arc::clone(source),
-        start,
-        end,
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-    }
+    Span::new(source, start..end, before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 fn warn_unset(unset: Vec<String>, findings: &mut Findings) {

@@ -167,7 +167,7 @@ pub(crate) fn sort(errors: &mut [SpecError]) {
 }
 
 /// A file and a byte in it.
-type Place = (PathBuf, usize);
+type Place = (PathBuf, u32);
 
 fn place(span: &Span) -> Place {
     (span.path().to_owned(), span.start)

@@ -168,6 +168,10 @@ impl<'a> Loader<'a> {
             None => self.files.read(path),
         };
         let text = match bytes.map(String::from_utf8) {
+            Ok(Ok(text)) if u32::try_from(text.len()).is_err() => {
+                self.report(SpecError::new(Code::Limit, format!("{} is larger than 4 GiB", path.display())), from);
+                return None;
+            }
             Ok(Ok(text)) => text,
             Ok(Err(_)) => {
                 let error = SpecError::new(Code::Syntax, format!("{} is not valid UTF-8", path.display()));
@@ -217,5 +221,5 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> SpecError {
 }
 
 pub(crate) fn start_of(source: &Arc<Source>) -> Span {
-    Span { source: Arc::clone(source), start: 0, end: 0, line: 1, column: 1 }
+    Span::new(source, 0..0, 1, 1)
 }

@@ -70,14 +70,14 @@ fn report(error: &SpecError) -> Report {
 
 fn place(span: &Span, label: &str) -> Place {
     let text = &span.source.text;
-    let start = span.start.min(text.len());
+    let start = span.range().start.min(text.len());
     let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
     Place {
         path: span.path().to_owned(),
-        line: span.line,
-        column: span.column,
+        line: span.line as usize,
+        column: span.column as usize,
         source: Arc::clone(&span.source),
-        range: start..span.end.clamp(start, line_end),
+        range: start..span.range().end.clamp(start, line_end),
         text: span.line_text().to_owned(),
         label: label.to_owned(),
     }

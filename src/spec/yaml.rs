@@ -54,7 +54,7 @@ fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
     let line = span.line_text().to_owned();
     let hint = advice::advice(error.info(), &span);
     let mut message = format!("invalid YAML: {}", advice::plainly(error.info()));
-    if let Some(name) = alias_at(&line, span.column).filter(|_| error.info().contains("anchor")) {
+    if let Some(name) = alias_at(&line, span.column as usize).filter(|_| error.info().contains("anchor")) {
         message = format!("invalid YAML: unknown anchor `{name}`");
     }
     SpecError::new(Code::Syntax, message).at(&span).hint(hint)
@@ -108,12 +108,6 @@ impl<'a> Places<'a> {
 
     fn span(&self, range: &Range) -> Span {
         let start = self.offset(&range.start);
-        Span {
-            source: Arc::clone(self.source),
-            start,
-            end: self.offset(&range.end).max(start),
-            line: range.start.line(),
-            column: range.start.col() + 1,
-        }
+        Span::new(self.source, start..self.offset(&range.end).max(start), range.start.line(), range.start.col() + 1)
     }
 }
