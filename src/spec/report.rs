@@ -37,10 +37,18 @@ pub struct Place {
     pub source: Arc<Source>,
     /// The marked bytes of the file: of the first line only.
     pub range: Range<usize>,
-    /// The line, without its break.
-    pub text: String,
     /// What stands under the mark.
     pub label: String,
+}
+
+impl Place {
+    /// The line, without its break.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let text = &self.source.text;
+        let start = text.get(..self.range.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        text[start..].lines().next().unwrap_or("")
+    }
 }
 
 impl SpecErrors {
@@ -78,7 +86,6 @@ fn place(span: &Span, label: &str) -> Place {
         column: span.column as usize,
         source: Arc::clone(&span.source),
         range: start..span.range().end.clamp(start, line_end),
-        text: span.line_text().to_owned(),
         label: label.to_owned(),
     }
 }

@@ -130,6 +130,13 @@ impl Node {
         }
     }
 
+    pub(crate) fn into_map(self) -> Option<Map> {
+        match self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
     pub(crate) fn as_list(&self) -> Option<&[Node]> {
         match &self.value {
             Value::List(list) => Some(list),
@@ -182,6 +189,15 @@ impl Node {
                 a.len() == b.len() && a.iter().all(|(key, entry)| b.get(key).is_some_and(|other| entry.node.same(&other.node)))
             }
             _ => false,
+        }
+    }
+
+    /// How many values it is made of, itself among them.
+    pub(crate) fn count(&self) -> usize {
+        1 + match &self.value {
+            Value::List(list) => list.iter().map(Node::count).sum(),
+            Value::Map(map) => map.values().map(|entry| entry.node.count()).sum(),
+            _ => 0,
         }
     }
 

@@ -6,7 +6,8 @@ mod advice;
 mod builder;
 mod scalar;
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScanError, Span as Range};
@@ -74,7 +75,9 @@ struct Places<'a> {
     source: &'a Arc<Source>,
     lines: Vec<usize>,
     /// Where lines hold more than ASCII, bytes have to be counted.
-    wide: BTreeMap<usize, ()>,
+    wide: BTreeSet<usize>,
+    /// Line, column and byte of the last start that was counted: the next one mostly stands behind it.
+    counted: Cell<(usize, usize, usize)>,
 }
 
 impl<'a> Places<'a> {
@@ -89,9 +92,9 @@ impl<'a> Places<'a> {
                 let end = lines.get(line + 1).copied().unwrap_or(text.len());
                 !text.as_bytes()[start..end].is_ascii()
             })
-            .map(|(line, _)| (line, ()))
+            .map(|(line, _)| line)
             .collect();
-        Self { source, lines, wide }
+        Self { source, lines, wide, counted: Cell::default() }
     }
 
     fn offset(&self, marker: &Marker) -> usize {
@@ -99,15 +102,20 @@ impl<'a> Places<'a> {
         let Some(&start) = self.lines.get(line) else {
             return self.source.text.len();
         };
-        if !self.wide.contains_key(&line) {
+        if !self.wide.contains(&line) {
             return (start + marker.col()).min(self.source.text.len());
         }
+        let (column, start) = match self.counted.get() {
+            (known, column, at) if known == line && column <= marker.col() => (column, at),
+            _ => (0, start),
+        };
         let rest = &self.source.text[start..];
-        rest.char_indices().nth(marker.col()).map_or(self.source.text.len(), |(at, _)| start + at)
+        rest.char_indices().nth(marker.col() - column).map_or(self.source.text.len(), |(at, _)| start + at)
     }
 
     fn span(&self, range: &Range) -> Span {
         let start = self.offset(&range.start);
+        self.counted.set((range.start.line().saturating_sub(1), range.start.col(), start));
         Span::new(self.source, start..self.offset(&range.end).max(start), range.start.line(), range.start.col() + 1)
     }
 }

@@ -86,7 +86,7 @@ impl Builder {
                     .hint("an alias can only repeat a value that ends before it"),
             ));
         };
-        let size = count(node);
+        let size = node.count();
         if size > self.allowance {
             return Err(Box::new(
                 SpecError::new(Code::Limit, "aliases repeat too much of this file")
@@ -257,13 +257,5 @@ fn compose_tag(tag: Option<&YamlTag>) -> Option<Tag> {
         "reset" => Some(Tag::Reset),
         "override" => Some(Tag::Override),
         _ => None,
-    }
-}
-
-fn count(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::List(list) => list.iter().map(count).sum(),
-        Value::Map(map) => map.values().map(|entry| count(&entry.node)).sum(),
-        _ => 0,
     }
 }
