@@ -201,6 +201,15 @@ impl Node {
         }
     }
 
+    /// How many levels of lists and mappings it has.
+    pub(crate) fn depth(&self) -> usize {
+        match &self.value {
+            Value::List(list) => 1 + list.iter().map(Node::depth).max().unwrap_or(0),
+            Value::Map(map) => 1 + map.values().map(|entry| entry.node.depth()).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+
     /// What kind of value it is, in the words of the error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
