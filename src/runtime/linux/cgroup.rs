@@ -15,6 +15,10 @@ const BUSY: Duration = Duration::from_secs(2);
 
 /// Makes the groups and sets their limits. On an error, what was made is removed.
 pub(crate) fn make(plan: &Plan) -> Result<()> {
+    if let [first, ..] = processes(&plan.folders).as_slice() {
+        let path = best(&plan.folders).map(|it| it.path.display().to_string()).unwrap_or_default();
+        return Err(RuntimeError::field("linux.cgroupsPath", format!("{path} is not empty: process {first} is in it, and would end with the container")));
+    }
     for (at, folder) in plan.folders.iter().enumerate() {
         if let Err(error) = make_one(folder) {
             // What cannot be removed here was not made here, or says so at delete.

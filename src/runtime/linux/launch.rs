@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use super::child::{self, Errand, Gate, Home, JoinFd};
@@ -16,6 +16,7 @@ use crate::error::{Result, RuntimeError};
 use crate::plan::cgroup::Folder;
 use crate::plan::namespaces::{self, NEWCGROUP, NEWPID, NEWTIME, NEWUSER, Namespaces};
 use crate::plan::process::{Limit, Process};
+use crate::plan::step::{Act, Step};
 use crate::plan::{Hooks, Plan};
 
 /// When the program begins.
@@ -77,6 +78,7 @@ pub(super) struct Task<'a> {
 /// # Errors
 /// The step that failed, by name.
 pub fn create(plan: &Plan, how: How<'_>) -> Result<Created> {
+    refuse_sysctls_of_the_host(plan)?;
     cgroup::make(&plan.cgroup)?;
     let joins = plan.namespaces.join.iter().map(|join| {
         let opened = File::open(&join.path).map_err(|error| RuntimeError::file("open the namespace", &join.path, error))?;
@@ -100,6 +102,39 @@ pub fn create(plan: &Plan, how: How<'_>) -> Result<Created> {
         let _ = cgroup::remove(&plan.cgroup.folders);
     }
     made
+}
+
+/// A namespace that is joined by path may be this process's own, and then its parameters are the host's.
+fn refuse_sysctls_of_the_host(plan: &Plan) -> Result<()> {
+    for join in &plan.namespaces.join {
+        let file = match join.kind {
+            namespaces::NEWNET => "net",
+            namespaces::NEWIPC => "ipc",
+            namespaces::NEWUTS => "uts",
+            _ => continue,
+        };
+        let inode = |path: &Path| std::fs::metadata(path).map(|it| (it.dev(), it.ino()));
+        let theirs = inode(&join.path).map_err(|error| RuntimeError::file("open the namespace", &join.path, error))?;
+        let own = inode(&Path::new("/proc/self/ns").join(file)).ok() == Some(theirs);
+        let of_it = |step: &&Step| match &step.act {
+            Act::Sysctl { file, .. } => sysctl_kind(file) == join.kind,
+            Act::HostName(_) | Act::DomainName(_) => join.kind == namespaces::NEWUTS,
+            _ => false,
+        };
+        if let Some(step) = plan.steps.iter().find(of_it).filter(|_| own) {
+            let reason = format!("{} is the host's own {} namespace: {} would change the host", join.path.display(), join.name, step.label);
+            return Err(RuntimeError::field("linux.namespaces", reason));
+        }
+    }
+    Ok(())
+}
+
+fn sysctl_kind(file: &std::ffi::CStr) -> u64 {
+    match file.to_bytes() {
+        name if name.starts_with(b"sys/net/") => namespaces::NEWNET,
+        b"sys/kernel/hostname" | b"sys/kernel/domainname" => namespaces::NEWUTS,
+        _ => namespaces::NEWIPC,
+    }
 }
 
 pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
@@ -130,9 +165,13 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     let (argv, env) = pointers(task.process, &home);
     let tree_fds: Vec<RawFd> = trees.iter().map(AsRawFd::as_raw_fd).collect();
     let joins: Vec<JoinFd> = task.joins.iter().map(|(fd, kinds)| JoinFd { fd: fd.as_raw_fd(), kinds: *kinds }).collect();
+    // In a user namespace everything else is made by its own root, so that it belongs to that.
+    let with_process = if task.in_userns { NEWUSER | NEWPID } else { !(NEWCGROUP | NEWTIME) };
+    let create = task.namespaces.create & with_process;
     let errand = Errand {
         joins: &joins,
-        create: task.namespaces.create,
+        create,
+        late: task.namespaces.create & !create,
         in_userns: task.in_userns,
         time_offsets: task.namespaces.time_offsets.as_bytes(),
         root: root.as_ref().map(AsRawFd::as_raw_fd),
@@ -154,7 +193,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
         hook_state: hook_state.as_raw_fd(),
         last_capability: last_capability(host::rights()?.known),
     };
-    let flags = if joins.is_empty() { task.namespaces.create & !(NEWCGROUP | NEWTIME) } else { 0 };
+    let flags = if joins.is_empty() { create } else { 0 };
     // SAFETY: the child runs `child::run`, which makes system calls only.
     let pid = unsafe { sys::clone3(flags) }.map_err(step("clone the container's first process (namespaces)"))?;
     if pid == 0 {

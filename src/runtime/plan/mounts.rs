@@ -154,7 +154,7 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
     }
     let safe = Attributes { set: attr::NOSUID | attr::NODEV | attr::NOEXEC, clear: 0 };
     let parameters = vec![Parameter::Text(c"mode".into(), c"755".into())];
-    let tmpfs = Source::New { kind: c"tmpfs".into(), source: c"cgroup".into(), parameters };
+    let tmpfs = Source::New { kind: c"tmpfs".into(), source: c"tmpfs".into(), parameters };
     let base = Options { attributes: safe, propagation: options.propagation.clone(), ..Options::default() };
     builder.push(label(target, "tmpfs for cgroup"), Act::Mount(plain(target.clone(), tmpfs, base)));
     let within = |name: &str| process::strings("mounts", &[format!("{}/{name}", target.to_string_lossy())]).map(|mut it| it.remove(0));
@@ -173,7 +173,9 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
                     None => parameters.push(Parameter::Flag(text(controller)?)),
                 }
             }
-            let kind = Source::New { kind: c"cgroup".into(), source: c"cgroup".into(), parameters };
+            let named = folder.controllers.iter().find_map(|it| it.strip_prefix("name="));
+            let source = process::strings("mounts", &[named.unwrap_or("cgroup").to_owned()])?.remove(0);
+            let kind = Source::New { kind: c"cgroup".into(), source, parameters };
             (kind, Attributes { set: safe.set | read_only, clear: 0 })
         } else {
             (Source::Tree(builder.tree(cgroup_tree(folder.path.clone()))), options.attributes)
