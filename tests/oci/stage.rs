@@ -145,6 +145,10 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
+        // Also of a test that failed half way.
+        for name in ["box".to_owned(), format!("rcompose-test-{}", self.name)] {
+            let _ = self.command("ours").args(["delete", "--force", &name]).output();
+        }
         let _ = self.other.kill().and_then(|()| self.other.wait());
         for entry in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
             let _ = fs::remove_dir(entry.path().join("rcompose-oci-test"));

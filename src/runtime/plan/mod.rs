@@ -172,6 +172,12 @@ pub fn capability_names() -> Vec<String> {
     capabilities::names(u64::MAX)
 }
 
+/// Returns the number of a capability, `CAP_…`.
+#[must_use]
+pub fn capability_number(name: &str) -> Option<u32> {
+    capabilities::number(name)
+}
+
 /// Plans a further process of a container that runs; `spec` is the container's, and so is `filter`.
 ///
 /// # Errors
