@@ -39,7 +39,11 @@ fn the_runtime_itself_cannot_be_written_to() {
     create(&stage, &[]);
     assert!(stage.ours(&["start", "box"]).ok);
     // It waits for resources on standard input, and is the runtime's own file.
-    let mut victim = stage.command("ours").args(["exec", "box", "/proc/self/exe", "oci", "update", "--resources", "-", "x"]).spawn().unwrap();
+    let mut victim = stage
+        .command("ours")
+        .args(["exec", "box", "/proc/self/exe", "oci", "update", "--resources", "-", "x"])
+        .spawn()
+        .unwrap();
     let attack = r#"
         for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
           for p in /proc/[0-9]*; do
@@ -79,12 +83,23 @@ fn no_working_folder_leads_out_of_the_root() {
     let held = fs::File::open("/").unwrap();
     let copies: Vec<_> = (0..20).map(|_| rustix::io::dup(&held).unwrap()).collect();
     for number in 3..40 {
-        let ran = stage.ours(&["exec", "--cwd", &format!("/proc/self/fd/{number}"), "box", "sh", "-c", "pwd; ls etc/hostname && echo OUT"]);
+        let ran = stage.ours(&[
+            "exec",
+            "--cwd",
+            &format!("/proc/self/fd/{number}"),
+            "box",
+            "sh",
+            "-c",
+            "pwd; ls etc/hostname && echo OUT",
+        ]);
         assert!(!ran.ok && !ran.text.contains("OUT"), "{number}: {}", ran.text);
     }
     // What the caller keeps on purpose is there, and still no way out for the working folder.
     let mut command = stage.command("ours");
-    let kept = command.args(["exec", "--preserve-fds", "20", "--cwd", "/proc/self/fd/9", "box", "sh", "-c", "echo IN"]).output().unwrap();
+    let kept = command
+        .args(["exec", "--preserve-fds", "20", "--cwd", "/proc/self/fd/9", "box", "sh", "-c", "echo IN"])
+        .output()
+        .unwrap();
     assert!(!kept.status.success(), "a preserved folder of the host is no working folder");
     drop(copies);
     clean(&stage);
@@ -183,7 +198,14 @@ fn places_of_mounts_stay_in_the_root() {
     symlink(format!("{up}{}", outside.strip_prefix("/").unwrap().display()), root.join("relative")).unwrap();
     symlink(&outside, root.join("absolute")).unwrap();
     symlink("absolute", root.join("chained")).unwrap();
-    for place in ["/relative/victim", "/absolute/victim", "/chained/victim", "/chained/../../../victim", "/chained/new", "/relative/file"] {
+    for place in [
+        "/relative/victim",
+        "/absolute/victim",
+        "/chained/victim",
+        "/chained/../../../victim",
+        "/chained/new",
+        "/relative/file",
+    ] {
         let source = if place.ends_with("file") { "$DATA/file" } else { "$DATA" };
         let mut patch = shell("echo in");
         patch["mounts+"] = json!([{ "destination": place, "type": "bind", "source": source, "options": ["bind"] }]);
@@ -203,7 +225,14 @@ fn race(stage: &Stage) {
     fs::create_dir_all(root.join("swap")).unwrap();
     symlink(&outside, root.join("swap-link")).unwrap();
     let script = "while :; do mv -T swap swap-folder; mv -T swap-link swap; mv -T swap swap-link; mv -T swap-folder swap; done";
-    let mut swapper = Command::new("sh").args(["-c", script]).current_dir(&root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut swapper = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(&root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut patch = shell("echo in");
     patch["mounts+"] = json!([{ "destination": "/swap/made/by/mount", "type": "bind", "source": "$DATA", "options": ["bind"] }]);
     stage.bundle(&patch);
@@ -227,7 +256,10 @@ fn capabilities_are_exactly_the_fourteen_of_docker() {
     let Some(stage) = Stage::set("capabilities") else { return };
     stage.bundle(&shell("cat /proc/self/status"));
     let ran = stage.run("ours");
-    let bits: u64 = rcompose_runtime::profile::CAPABILITIES.iter().map(|name| 1u64 << rcompose_runtime::plan::capability_number(name).unwrap()).sum();
+    let bits: u64 = rcompose_runtime::profile::CAPABILITIES
+        .iter()
+        .map(|name| 1u64 << rcompose_runtime::plan::capability_number(name).unwrap())
+        .sum();
     for set in ["CapPrm", "CapEff", "CapBnd"] {
         assert!(ran.text.contains(&format!("{set}:\t{bits:016x}")), "{set}: {}", ran.text);
     }
@@ -242,18 +274,27 @@ fn a_container_in_the_hosts_network_finds_no_socket_of_the_runtime() {
     let Some(stage) = Stage::set("sockets") else { return };
     let names = || -> Vec<String> {
         let text = fs::read_to_string("/proc/net/unix").unwrap();
-        text.lines().filter_map(|line| line.split_whitespace().nth(7)).filter(|it| it.starts_with('@')).map(str::to_owned).collect()
+        text.lines()
+            .filter_map(|line| line.split_whitespace().nth(7))
+            .filter(|it| it.starts_with('@'))
+            .map(str::to_owned)
+            .collect()
     };
     let before = names();
     let mut patch = json!({ "process": { "args": ["/bin/sleep", "100"] } });
-    patch["linux"] = json!({ "namespaces": [{ "type": "mount" }, { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }], "sysctl": null });
+    patch["linux"] =
+        json!({ "namespaces": [{ "type": "mount" }, { "type": "pid" }, { "type": "ipc" }, { "type": "uts" }], "sysctl": null });
     stage.bundle(&patch);
     create(&stage, &[]);
     let made: Vec<String> = names().into_iter().filter(|it| !before.contains(it) && it.contains("rcompose")).collect();
     assert!(made.is_empty(), "{made:?}");
     assert!(stage.ours(&["start", "box"]).ok);
     let seen = stage.ours(&["exec", "box", "cat", "/proc/net/unix"]);
-    assert!(seen.ok && !seen.text.contains("@rcompose") && !seen.text.lines().any(|it| it.contains("@") && it.contains("start.sock")), "{}", seen.text);
+    assert!(
+        seen.ok && !seen.text.contains("@rcompose") && !seen.text.lines().any(|it| it.contains("@") && it.contains("start.sock")),
+        "{}",
+        seen.text
+    );
     clean(&stage);
 }
 
@@ -263,7 +304,13 @@ fn a_process_that_awaits_its_start_cannot_be_looked_into() {
     let Some(stage) = Stage::set("waiting") else { return };
     stage.bundle(&json!({ "process": { "args": ["/bin/sleep", "100"] } }));
     create(&stage, &[]);
-    let seen = stage.ours(&["exec", "box", "sh", "-c", "for i in exe root fd/0 fd/1 fd/2 fd/3 fd/4 fd/5; do readlink /proc/1/$i && echo SEEN; done; echo tried"]);
+    let seen = stage.ours(&[
+        "exec",
+        "box",
+        "sh",
+        "-c",
+        "for i in exe root fd/0 fd/1 fd/2 fd/3 fd/4 fd/5; do readlink /proc/1/$i && echo SEEN; done; echo tried",
+    ]);
     assert!(seen.text.contains("tried") && !seen.text.contains("SEEN"), "{}", seen.text);
     until("it runs", || stage.ours(&["start", "box"]).ok);
     clean(&stage);

@@ -33,7 +33,14 @@ pub(crate) fn create(stage: &Stage, words: &[&str]) {
     let out = fs::File::create(stage.path("out")).unwrap();
     let pid_file = stage.path("pid");
     let mut command = stage.command("ours");
-    command.arg("create").arg("--bundle").arg(stage.bundle_folder()).arg("--pid-file").arg(pid_file).args(words).arg("box");
+    command
+        .arg("create")
+        .arg("--bundle")
+        .arg(stage.bundle_folder())
+        .arg("--pid-file")
+        .arg(pid_file)
+        .args(words)
+        .arg("box");
     let status = command.stdout(out.try_clone().unwrap()).stderr(out).status().unwrap();
     assert!(status.success(), "{}", fs::read_to_string(stage.path("out")).unwrap());
 }
@@ -89,7 +96,19 @@ fn a_further_process_is_as_confined_as_the_first() {
     let (first, inside) = (view(&first.text), view(&inside.text));
     let differences: Vec<_> = inside.iter().filter(|it| !first.contains(it) && !it.contains("/made")).collect();
     assert!(inside.len() > 150 && differences.is_empty(), "{differences:?}");
-    let as_user = stage.ours(&["exec", "--user", "1000:1000", "--cwd", "/data", "--env", "A=b", "box", "sh", "-c", "id -u; pwd; echo $A$HOME; exit 9"]);
+    let as_user = stage.ours(&[
+        "exec",
+        "--user",
+        "1000:1000",
+        "--cwd",
+        "/data",
+        "--env",
+        "A=b",
+        "box",
+        "sh",
+        "-c",
+        "id -u; pwd; echo $A$HOME; exit 9",
+    ]);
     assert_eq!((as_user.status, as_user.text.as_str()), (Some(9), "1000\n/data\nb/home/app\n"));
     assert!(stage.ours(&["delete", "--force", "box"]).ok);
     assert!(stage.leftovers().is_empty());
@@ -106,7 +125,12 @@ fn limits_change_while_it_runs() {
         assert!(ran.ok, "{}", ran.text);
     }
     assert_eq!(limit().trim(), (32 << 20).to_string());
-    let mut child = stage.command("ours").args(["update", "--resources", "-", "box"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = stage
+        .command("ours")
+        .args(["update", "--resources", "-", "box"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(br#"{"pids":{"limit":17},"cpu":{"shares":77}}"#).unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(fs::read_to_string("/sys/fs/cgroup/pids/rcompose-oci-test/case/pids.max").unwrap().trim(), "17");
@@ -167,7 +191,11 @@ fn descriptors_go_along_only_where_asked() {
     let copies: Vec<_> = (0..40).map(|_| rustix::io::dup(&secret).unwrap()).collect();
     let plain = stage.run("ours");
     assert!(!plain.text.contains("hostname"), "{}", plain.text);
-    assert_eq!(plain.text.split_whitespace().filter(|it| it.parse::<u32>().is_ok()).collect::<Vec<_>>(), ["0", "1", "2", "3"], "3 is that of ls itself");
+    assert_eq!(
+        plain.text.split_whitespace().filter(|it| it.parse::<u32>().is_ok()).collect::<Vec<_>>(),
+        ["0", "1", "2", "3"],
+        "3 is that of ls itself"
+    );
     drop(copies);
 }
 

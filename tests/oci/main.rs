@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "a test that is left out says so")]
 
 mod attacks;
 mod lifecycle;
@@ -15,7 +16,10 @@ use stage::Stage;
 
 /// Lines that differ in every case, and why that is right.
 const ACCEPTED: &[(&str, &str)] = &[
-    ("devices.list: c 10:200 rwm", "runc 1.1 gives /dev/net/tun to everybody; the OCI spec does not list it, and later runc took it away"),
+    (
+        "devices.list: c 10:200 rwm",
+        "runc 1.1 gives /dev/net/tun to everybody; the OCI spec does not list it, and later runc took it away",
+    ),
     ("mount / /sys/fs/cgroup ", "the spec says `ro`: ours is, runc's tmpfs stays writable"),
     ("mount /null ", "masks are the host's own null device, not the one in the container's /dev (CVE-2025-31133)"),
     ("bundle/rootfs/dev/null /proc/", "as above, of a container without a /dev of its own"),
@@ -52,11 +56,19 @@ fn compare(stage: &Stage, case: &Value) -> Result<(), String> {
         };
     }
     if case["refused"].is_string() {
-        return if theirs.ok && !ours.ok { Ok(()) } else { Err(format!("ours refuses no more: {}", ours.text)) };
+        return if theirs.ok && !ours.ok {
+            Ok(())
+        } else {
+            Err(format!("ours refuses no more: {}", ours.text))
+        };
     }
     if case["alone"].is_string() {
         let held = !theirs.ok && ours.ok && ours.text.contains("warning");
-        return if held { Ok(()) } else { Err(format!("runc {} ours {}\n{}", theirs.ok, ours.ok, ours.text)) };
+        return if held {
+            Ok(())
+        } else {
+            Err(format!("runc {} ours {}\n{}", theirs.ok, ours.ok, ours.text))
+        };
     }
     if !theirs.ok || !ours.ok {
         return Err(format!("runc: {}\nours: {}", theirs.text, ours.text));
@@ -105,7 +117,13 @@ fn normal(line: &str) -> String {
         let (digits, after) = rest.split_once(']')?;
         let is_number = !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
         // Namespaces and pipes of one run only; the host's own are compared by the caller's links.
-        is_number.then(|| if stage::is_of_host(text) { text.to_owned() } else { format!("{before}[N]{after}") })
+        is_number.then(|| {
+            if stage::is_of_host(text) {
+                text.to_owned()
+            } else {
+                format!("{before}[N]{after}")
+            }
+        })
     };
     number(line).unwrap_or_else(|| line.to_owned())
 }
@@ -114,10 +132,16 @@ fn normal(line: &str) -> String {
 fn a_malformed_bundle_names_the_field() {
     let Some(stage) = Stage::set("malformed") else { return };
     for (text, words) in [
-        (r#"{"ociVersion":"1.0.2","process":{"user":{"uid":"root","gid":0},"args":["a"],"cwd":"/"}}"#, "process.user.uid"),
+        (
+            r#"{"ociVersion":"1.0.2","process":{"user":{"uid":"root","gid":0},"args":["a"],"cwd":"/"}}"#,
+            "process.user.uid",
+        ),
         (r#"{"ociVersion":"1.0.2","mounts":[{"destination":7}]}"#, "mounts[0].destination"),
         (r#"{"ociVersion":"1.0.2","linux":{"namespaces":[{"type":"galaxy"}]}}"#, "linux.namespaces[0].type"),
-        (r#"{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_MAYBE"}}}"#, "linux.seccomp.defaultAction"),
+        (
+            r#"{"ociVersion":"1.0.2","linux":{"seccomp":{"defaultAction":"SCMP_ACT_MAYBE"}}}"#,
+            "linux.seccomp.defaultAction",
+        ),
         (r#"{"ociVersion":"1.0.2","linux":{"resources":{"memory":{"limit":"1g"}}}}"#, "linux.resources.memory.limit"),
         (r#"{"ociVersion":"1.0.2"}"#, "`root`"),
         (r#"{"ociVersion":"1.0.2","root":{"path":"rootfs"},"linux":{"namespaces":[{"type":"mount"}]}}"#, "`process`"),

@@ -28,7 +28,11 @@ pub(crate) struct Ran {
 impl Ran {
     fn of(output: Output) -> Self {
         let text = [output.stdout, output.stderr].concat();
-        Self { ok: output.status.success(), status: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
+        Self {
+            ok: output.status.success(),
+            status: output.status.code(),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        }
     }
 }
 
@@ -48,9 +52,20 @@ impl Stage {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        let other = Command::new("unshare").args(["--net", "--uts", "--ipc", "sleep", "1000"]).stdin(Stdio::null()).spawn().unwrap();
+        let other = Command::new("unshare")
+            .args(["--net", "--uts", "--ipc", "sleep", "1000"])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let stage = Self { folder, name, other, _one: one };
-        for below in ["bundle/rootfs/bin", "bundle/rootfs/etc", "bundle/rootfs/tmp", "bundle/rootfs/proc", "bundle/rootfs/data/below", "data"] {
+        for below in [
+            "bundle/rootfs/bin",
+            "bundle/rootfs/etc",
+            "bundle/rootfs/tmp",
+            "bundle/rootfs/proc",
+            "bundle/rootfs/data/below",
+            "data",
+        ] {
             fs::create_dir_all(stage.path(below)).unwrap();
         }
         let root = stage.rootfs();
@@ -62,7 +77,12 @@ impl Stage {
         write(stage.path("data/file"), "bound");
         symlink("/data", root.join("link")).unwrap();
         symlink("../../../../../tmp", root.join("out")).unwrap();
-        let built = Command::new("gcc").args(["-static", "-O1", "-o"]).arg(root.join("bin/probe")).arg("tests/oci/probe.c").output().unwrap();
+        let built = Command::new("gcc")
+            .args(["-static", "-O1", "-o"])
+            .arg(root.join("bin/probe"))
+            .arg("tests/oci/probe.c")
+            .output()
+            .unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
         for applet in ["sh", "cat", "sleep", "ls", "echo", "kill", "touch", "mount", "ps", "id", "stat", "dd", "readlink"] {
@@ -121,7 +141,15 @@ impl Stage {
         for entry in fs::read_dir(self.rootfs().join("tmp")).unwrap().flatten() {
             let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
         }
-        Ran::of(self.command(runtime).arg("run").arg("--bundle").arg(self.bundle_folder()).arg(format!("rcompose-test-{}", self.name)).output().unwrap())
+        Ran::of(
+            self.command(runtime)
+                .arg("run")
+                .arg("--bundle")
+                .arg(self.bundle_folder())
+                .arg(format!("rcompose-test-{}", self.name))
+                .output()
+                .unwrap(),
+        )
     }
 
     /// Runs a verb of ours.
@@ -138,7 +166,11 @@ impl Stage {
     /// What a runtime left: folders of its state, and control groups.
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
         let state = fs::read_dir(self.path("ours")).into_iter().flatten().flatten().map(|it| it.path());
-        let groups = fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|it| it.path().join("rcompose-oci-test/case"));
+        let groups = fs::read_dir("/sys/fs/cgroup")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|it| it.path().join("rcompose-oci-test/case"));
         state.chain(groups).filter(|it| it.exists()).collect()
     }
 }
@@ -169,7 +201,10 @@ fn merge(into: &mut Value, patch: &Value) {
             let list = into[key].as_array_mut().unwrap();
             list.extend(value.as_array().unwrap().iter().cloned());
         } else if let Some(key) = key.strip_suffix('-') {
-            into[key].as_array_mut().unwrap().retain(|it| !value.as_array().unwrap().contains(&it["destination"]));
+            into[key]
+                .as_array_mut()
+                .unwrap()
+                .retain(|it| !value.as_array().unwrap().contains(&it["destination"]));
         } else if value.is_null() {
             into.as_object_mut().unwrap().remove(key);
         } else {

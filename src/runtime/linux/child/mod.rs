@@ -198,10 +198,8 @@ fn become_root() -> Done {
     {
         return at(Err(errno), "leave the groups of the host");
     }
-    // SAFETY: only numbers are passed.
-    at(check(unsafe { libc::syscall(libc::SYS_setresgid, 0, 0, 0) }), "become group 0 of the user namespace (linux.gidMappings)")?;
-    // SAFETY: only numbers are passed.
-    at(check(unsafe { libc::syscall(libc::SYS_setresuid, 0, 0, 0) }), "become user 0 of the user namespace (linux.uidMappings)")?;
+    at(sys::set_group(0), "become group 0 of the user namespace (linux.gidMappings)")?;
+    at(sys::set_user(0), "become user 0 of the user namespace (linux.uidMappings)")?;
     Ok(())
 }
 

@@ -48,7 +48,11 @@ fn follow(errand: &Errand<'_>, root: RawFd, act: &Act) -> Sys<()> {
         Act::Mount(wanted) => mount(errand, root, wanted),
         Act::Attributes { target, attributes } => {
             let mounted = place::open(root, target, libc::O_PATH, 0)?;
-            sys::mount_setattr(mounted, false, MountAttributes { set: attributes.set, clear: attributes.clear, ..MountAttributes::default() })?;
+            sys::mount_setattr(
+                mounted,
+                false,
+                MountAttributes { set: attributes.set, clear: attributes.clear, ..MountAttributes::default() },
+            )?;
             sys::close(mounted);
             Ok(())
         }
@@ -149,7 +153,9 @@ fn mount(errand: &Errand<'_>, root: RawFd, wanted: &Mount) -> Sys<()> {
 
 /// A tmpfs without a mode of its own has that of the folder it lies on, if there is one.
 fn mode_below(root: RawFd, wanted: &Mount) -> Option<u32> {
-    let Source::New { kind, parameters, .. } = &wanted.source else { return None };
+    let Source::New { kind, parameters, .. } = &wanted.source else {
+        return None;
+    };
     let has_mode = parameters.iter().any(|it| matches!(it, Parameter::Text(key, _) if key.as_c_str() == c"mode"));
     if kind.as_c_str() != c"tmpfs" || has_mode || wanted.copy_up {
         return None;
