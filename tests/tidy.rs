@@ -17,6 +17,7 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("src/engine-adapter", "engine-adapter", &["health"]),
     ("src/engine-adapter/docker", "docker", &["engine-adapter", "context"]),
     ("src/engine-adapter/memory", "memory", &["engine-adapter", "health"]),
+    ("src/supervise", "supervise", &["runtime", "health", "network"]),
     ("src/spec", "spec", &[]),
     ("src/health", "health", &[]),
     ("src/context", "context", &[]),
