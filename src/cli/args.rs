@@ -4,6 +4,7 @@ mod build;
 mod config;
 mod globals;
 mod graph;
+mod image;
 mod list;
 mod logs;
 mod one_off;
@@ -19,6 +20,12 @@ pub(crate) use build::BuildArgs;
 pub(crate) use config::{ConfigArgs, ConfigFormat};
 pub(crate) use globals::{Ansi, EngineChoice, Globals, Progress};
 pub(crate) use graph::{GraphArgs, GraphFormat, PlanArgs, PlanFormat};
+pub(crate) use image::{ImageArgs, LoginArgs, LogoutArgs};
+#[cfg(target_os = "linux")]
+pub(crate) use image::{
+    ImageHistoryArgs, ImageImportArgs, ImageInspectArgs, ImageLoadArgs, ImageLsArgs, ImagePruneArgs, ImagePullArgs, ImagePushArgs,
+    ImageRmArgs, ImageSaveArgs, ImageTagArgs, ImageVerb, ImageVerifyArgs, RegistryArgs,
+};
 pub(crate) use list::{LsArgs, PsArgs, State, VersionArgs};
 pub(crate) use logs::LogsArgs;
 pub(crate) use one_off::{ExecArgs, RunArgs};
@@ -90,6 +97,12 @@ pub(crate) enum Verb {
     Exec(ExecArgs),
     /// Run a one-off command in a new container of a service
     Run(Box<RunArgs>),
+    /// Images of our own store
+    Image(Box<ImageArgs>),
+    /// Log in to a registry
+    Login(LoginArgs),
+    /// Log out from a registry
+    Logout(LogoutArgs),
     /// Show the version
     Version(VersionArgs),
 }
@@ -118,6 +131,9 @@ impl Verb {
             Self::Unpause(_) => "unpause",
             Self::Exec(_) => "exec",
             Self::Run(_) => "run",
+            Self::Image(_) => "image",
+            Self::Login(_) => "login",
+            Self::Logout(_) => "logout",
             Self::Version(_) => "version",
         }
     }

@@ -6,6 +6,7 @@ mod teardown;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl<'a> Attached<'a> {
             }
         });
         let paint = if args.no_color { Paint::default() } else { session.out };
-        let lines = Lines { bare: args.no_log_prefix, timestamps: args.timestamps, paint };
+        let lines = Lines { bare: args.no_log_prefix, timestamps: args.timestamps, together: false, paint };
         Self {
             session,
             live,
@@ -135,9 +136,27 @@ impl<'a> Attached<'a> {
         if interrupted { Err(Failure::Interrupted) } else { Ok(self.ends.status()) }
     }
 
-    /// Looks at what runs now, and follows it. What was told until now is known by that.
+    /// Looks at what runs now, and follows it. What was told until now is known by that, but for deaths: an engine tells of
+    /// one before its own lists show it.
     async fn take_up(&mut self) -> Result<(), Failure> {
-        while self.events.try_recv().is_ok() {}
+        let mut died = BTreeMap::new();
+        while let Ok(told) = self.events.try_recv() {
+            let event = told?;
+            let EventSubject::Container(name) = event.subject else { continue };
+            match event.action {
+                EventAction::Died { code } => drop(died.insert(name, code)),
+                EventAction::Started | EventAction::Removed => drop(died.remove(&name)),
+                EventAction::Created
+                | EventAction::Stopped
+                | EventAction::Killed
+                | EventAction::Renamed
+                | EventAction::Paused
+                | EventAction::Unpaused
+                | EventAction::OutOfMemory
+                | EventAction::Health(_)
+                | EventAction::Other(_) => {}
+            }
+        }
         let scope = Scope { projects: Projects::One(self.loaded.project.name.clone()), ..Scope::default() };
         let observed = self.live.observe(&scope).await?;
         let watched: Vec<&ObservedContainer> = observed.containers.values().filter(|it| self.members.watches(it)).collect();
@@ -149,7 +168,11 @@ impl<'a> Attached<'a> {
             self.members.add(container.name.clone(), container.service().unwrap_or_default().to_owned());
             match container.state {
                 ContainerState::Exited { code } => self.deaths.record(&container.name, code),
-                ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => {}
+                ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => {
+                    if let Some(code) = died.get(&container.name) {
+                        self.deaths.record(&container.name, *code);
+                    }
+                }
                 ContainerState::Created | ContainerState::Removing | ContainerState::Dead => {
                     self.members.remove(&container.name);
                 }

@@ -5,6 +5,10 @@ mod config;
 mod down;
 mod exec;
 mod graph;
+#[cfg(target_os = "linux")]
+mod image;
+#[cfg(target_os = "linux")]
+mod login;
 mod logs;
 mod ls;
 mod ps;
@@ -30,7 +34,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Ls(args) => ls::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
-        Verb::Config(args) => config::run(session, &args),
+        Verb::Config(args) => config::run(session, &args).await,
         Verb::Pull(args) => pull::run(session, &args).await,
         Verb::Build(args) => build::run(session, &args).await,
         Verb::Start(args) => select::start(session, args).await,
@@ -42,6 +46,16 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Rm(args) => rm::run(session, args).await,
         Verb::Exec(args) => exec::run(session, args).await,
         Verb::Run(args) => run::run(session, *args).await,
+        #[cfg(target_os = "linux")]
+        Verb::Image(args) => image::run(session, args.verb).await,
+        #[cfg(target_os = "linux")]
+        Verb::Login(args) => login::run(session, args).await,
+        #[cfg(target_os = "linux")]
+        Verb::Logout(args) => login::out(session, &args),
+        #[cfg(not(target_os = "linux"))]
+        verb @ (Verb::Image(_) | Verb::Login(_) | Verb::Logout(_)) => {
+            Err(Failure::refused(format!("`{}` works on Linux only, where our own store of images is", verb.name())))
+        }
         Verb::Version(args) => version::run(&args),
     }
 }

@@ -42,6 +42,13 @@ pub(crate) enum Failure {
     /// The engine failed outside a plan.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// An image of our own store, or a registry.
+    #[cfg(target_os = "linux")]
+    #[error(transparent)]
+    Image(#[from] rcompose_image::ImageError),
+    /// Credentials for a registry.
+    #[error(transparent)]
+    Credentials(#[from] rcompose_credentials::CredentialsError),
     /// A plan was not done to its end.
     #[error("not everything was done")]
     Run(Box<RunFailure>),

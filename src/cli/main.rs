@@ -10,6 +10,8 @@ mod failure;
 mod graph;
 mod holder;
 mod logs;
+#[cfg(target_os = "linux")]
+mod oci;
 mod output;
 mod plugin;
 mod reexec;
@@ -35,8 +37,7 @@ fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     // Before any thread or async runtime exists: these verbs fork.
     if let Some(verb) = reexec::hidden_verb(&words) {
-        output::err(&format!("error: the hidden verb `{verb}`: not in this version\n"));
-        return ExitCode::FAILURE;
+        return reexec::run(verb, &words);
     }
     if let Some(metadata) = plugin::metadata(&words) {
         return output::line(&metadata).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);

@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::process::ExitCode;
+
+use crate::output;
 
 /// Verbs that a person never types.
 const HIDDEN: [&str; 4] = ["__init", "__shim", "__guard", "oci"];
@@ -16,6 +19,32 @@ pub(crate) fn hidden_verb(words: &[OsString]) -> Option<&'static str> {
     }
     let first = words.get(1)?;
     HIDDEN.into_iter().find(|verb| first == verb)
+}
+
+/// Runs a hidden verb. No thread exists yet.
+pub(crate) fn run(verb: &'static str, words: &[OsString]) -> ExitCode {
+    #[cfg(target_os = "linux")]
+    match verb {
+        "oci" => {
+            let by_name = words.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == OCI_NAME);
+            return crate::oci::main(words, if by_name { 1 } else { 2 });
+        }
+        "__init" => {
+            let program = words.get(2..).unwrap_or_default();
+            let program = program.strip_prefix(&[OsString::from("--")]).unwrap_or(program);
+            return match rcompose_runtime::init::run(program) {
+                Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)),
+                Err(error) => {
+                    output::err(&format!("error: {}\n", error.chain()));
+                    ExitCode::from(127)
+                }
+            };
+        }
+        _ => {}
+    }
+    let _ = words;
+    output::err(&format!("error: the hidden verb `{verb}`: not in this version\n"));
+    ExitCode::FAILURE
 }
 
 #[cfg(test)]

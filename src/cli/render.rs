@@ -1,6 +1,8 @@
 //! Displays of a run, made from the plan and the executor's events and from nothing else.
 
 mod json;
+#[cfg(target_os = "linux")]
+mod layers;
 mod plain;
 mod plan;
 mod tree;
@@ -16,6 +18,8 @@ use crate::output;
 use crate::style::Paint;
 
 pub(crate) use json::redacted;
+#[cfg(target_os = "linux")]
+pub(crate) use layers::Layers;
 pub(crate) use plan::{summary as plan_summary, text as plan_text};
 pub(crate) use tty::SHOW_CURSOR;
 

@@ -2,6 +2,8 @@
 
 mod engine;
 mod excerpt;
+#[cfg(target_os = "linux")]
+mod image;
 mod run;
 
 use std::error::Error as _;
@@ -40,6 +42,15 @@ pub(crate) fn explain(failure: &Failure, caller: &Caller, paint: Paint) -> Repor
         Failure::Spec(errors) => (words.spec(errors), 1),
         Failure::Plan { error, origins } => (words.plan(error, origins), 1),
         Failure::Engine(error) => (words.entry(&engine::entry(error, None)), 1),
+        #[cfg(target_os = "linux")]
+        Failure::Image(rcompose_image::ImageError::Cancelled) => (String::new(), INTERRUPTED),
+        #[cfg(target_os = "linux")]
+        Failure::Image(error) => (words.entry(&image::entry(error)), 1),
+        Failure::Credentials(error) => {
+            let mut entry = Entry::error(error.to_string());
+            entry.notes.extend(error.source().map(ToString::to_string));
+            (words.entry(&entry), 1)
+        }
         Failure::Run(failure) => (words.run(failure), if failure.outcome.cancelled { INTERRUPTED } else { 1 }),
         Failure::Io { what, source } => (words.entry(&Entry::error(what.clone()).note(source.to_string())), 1),
         Failure::Interrupted => (String::new(), INTERRUPTED),

@@ -70,6 +70,12 @@ impl Session {
             .map_err(|_| Failure::usage(format!("COMPOSE_PROGRESS is `{word}`"), "set it to auto, tty, plain, json or quiet"))
     }
 
+    /// Tells whether the cursor may be moved.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn moves(&self) -> bool {
+        !self.without_movement()
+    }
+
     fn without_movement(&self) -> bool {
         let never = self.globals.no_ansi
             || match self.globals.ansi {

@@ -24,7 +24,7 @@ enum Piece {
 enum Start {
     /// The whole object.
     Dot,
-    /// A field of it.
+    /// A field of it, or of a field: `Name`, `Config.Env`.
     Field(String),
     /// A label: `.Label "key"`.
     Label(String),
@@ -138,7 +138,9 @@ fn start(text: &str) -> Result<Start, Failure> {
         return Ok(Start::Label(key));
     }
     match text.strip_prefix('.') {
-        Some(field) if !field.is_empty() && field.chars().all(|c| c.is_ascii_alphanumeric()) => Ok(Start::Field(field.to_owned())),
+        Some(field) if field.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric())) => {
+            Ok(Start::Field(field.to_owned()))
+        }
         _ => Err(malformed(
             text,
             "only fields such as `.Name`, `.Label \"key\"`, and json, upper, lower, title, print are supported",
@@ -151,9 +153,11 @@ impl Start {
         match self {
             Self::Dot => Ok(object.clone()),
             Self::Text(text) => Ok(Value::String(text.clone())),
-            Self::Field(field) => object.get(field).cloned().ok_or_else(|| {
-                let known = object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
-                Failure::usage(format!("there is no field `{field}`"), format!("there are {known}"))
+            Self::Field(path) => path.split('.').try_fold(object.clone(), |object, field| {
+                object.get(field).cloned().ok_or_else(|| {
+                    let known = object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", ");
+                    Failure::usage(format!("there is no field `{field}`"), format!("there are {known}"))
+                })
             }),
             Self::Label(key) => {
                 let labels = object.get("Labels").and_then(Value::as_str).unwrap_or_default();

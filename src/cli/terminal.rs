@@ -81,3 +81,31 @@ impl Resizes {
         std::future::pending().await
     }
 }
+
+/// Keeps the terminal from showing what is typed until it is dropped.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    before: rustix::termios::Termios,
+}
+
+#[cfg(target_os = "linux")]
+impl Hidden {
+    /// Hides what is typed; `None` where standard input is no terminal.
+    pub(crate) fn enter() -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(rustix::stdio::stdin()).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Flush, &hidden).ok()?;
+        Some(Self { before })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
+    }
+}

@@ -10,6 +10,8 @@ use rcompose_planner::Condition;
 pub(crate) enum Verdict {
     /// The condition holds.
     Holds,
+    /// The condition holds if the container stays as it is for a moment: it has just been started, and no check tells more.
+    Settles,
     /// It may hold later.
     NotYet,
     /// The container is not there, so it will not hold.
@@ -67,7 +69,7 @@ fn completed(state: ContainerState) -> Verdict {
 fn ready(container: &ObservedContainer) -> Verdict {
     match (container.state, container.health) {
         (ContainerState::Exited { code: 0 }, _) => Verdict::Holds,
-        (ContainerState::Running, None) => Verdict::Holds,
+        (ContainerState::Running, None) => Verdict::Settles,
         _ => healthy(container),
     }
 }
@@ -143,7 +145,7 @@ mod tests {
         use Condition::{CompletedSuccessfully, Ended, Healthy, Ready, Started};
         use ContainerState::{Created, Dead, Exited, Paused, Restarting, Running};
         use HealthStatus::{Healthy as Good, Starting, Unhealthy};
-        use Verdict::{Holds, NotYet};
+        use Verdict::{Holds, NotYet, Settles};
         let cases = [
             (Started, Running, Some(Unhealthy), Holds),
             (Started, Created, None, NotYet),
@@ -158,7 +160,7 @@ mod tests {
             (CompletedSuccessfully, Exited { code: 0 }, None, Holds),
             (CompletedSuccessfully, Exited { code: 3 }, None, never("exited (3)")),
             (CompletedSuccessfully, Running, Some(Good), NotYet),
-            (Ready, Running, None, Holds),
+            (Ready, Running, None, Settles),
             (Ready, Running, Some(Starting), NotYet),
             (Ready, Running, Some(Unhealthy), never("is unhealthy")),
             (Ready, Exited { code: 0 }, None, Holds),

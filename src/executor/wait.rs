@@ -19,6 +19,9 @@ use crate::{EventKind, LastOutput, Progress};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The pause doubles up to this one.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// A container without a healthcheck has to run for so long before it counts as ready: a process that cannot do its work
+/// (no configuration, port taken) mostly ends sooner.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Each step that waits adds so much to the longest pause, so that all together look at most 50 times a second.
 const PAUSE_PER_WAIT: Duration = Duration::from_millis(20);
 /// The last lines of a container that failed are worth so much time.
@@ -63,17 +66,29 @@ impl Wait<'_> {
         let mut pause = FIRST_PAUSE;
         // The first look is outside the limit: what holds already is never late.
         let mut last = self.look(context).await?;
+        let mut runs_since: Option<Instant> = None;
         loop {
+            let mut next_pause = pause;
             match judge(self.until, last.as_ref()) {
                 Verdict::Holds => return Ok(()),
-                Verdict::NotYet => {}
+                Verdict::Settles => {
+                    let runs_for = runs_since.get_or_insert_with(Instant::now).elapsed();
+                    let Some(rest) = SETTLE.checked_sub(runs_for).filter(|rest| !rest.is_zero()) else {
+                        return Ok(());
+                    };
+                    next_pause = pause.min(rest);
+                }
+                Verdict::NotYet => runs_since = None,
                 Verdict::Absent => return Err(self.absent()),
                 Verdict::Never(why) => return Err(self.failure(context, format!("container {} {why}", self.name)).await),
             }
             let next = tokio::select! {
                 biased;
-                looked = self.look_later(context, pause) => looked?,
+                looked = self.look_later(context, next_pause) => looked?,
                 () = until(deadline) => {
+                    if runs_since.is_some() {
+                        return Ok(());
+                    }
                     let limit = self.limit.unwrap_or_default();
                     let message = late(self.name, self.until, limit, last.as_ref());
                     return Err(self.failure(context, message).await);

@@ -87,6 +87,8 @@ pub enum Code {
     NeverReady,
     /// An attribute that has no effect where it stands.
     NoEffect,
+    /// An item of a list that became part of the one above.
+    FoldedItem,
     /// A blank that became part of a name.
     StrayBlank,
 }
@@ -136,6 +138,7 @@ impl Code {
             Self::Healthcheck => "healthcheck",
             Self::NeverReady => "never-ready",
             Self::NoEffect => "no-effect",
+            Self::FoldedItem => "folded-item",
             Self::StrayBlank => "stray-blank",
         }
     }

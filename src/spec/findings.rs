@@ -186,8 +186,12 @@ fn follows(error: &SpecError, cause: &SpecError) -> bool {
 
 /// Whether a mapping lacks something because one of its keys could not be read, which was said.
 fn lost_key(error: &SpecError, cause: &SpecError) -> bool {
-    let at = |error: &SpecError| error.span.as_ref().map(place);
-    cause.path.is_empty() && cause.message.starts_with("non-string key") && at(error) == at(cause)
+    let (Some(at), Some(key)) = (&error.span, &cause.span) else {
+        return false;
+    };
+    // The key begins with its mapping, or one bracket later.
+    let inside = at.path() == key.path() && key.start.wrapping_sub(at.start) <= 1;
+    inside && cause.path.is_empty() && cause.message.starts_with("non-string key")
 }
 
 /// The name of the service that a path belongs to.

@@ -6,6 +6,7 @@
 mod address;
 mod cidr;
 mod disabled;
+mod fold;
 mod health;
 mod image;
 mod key;
@@ -22,6 +23,7 @@ use crate::model::{Project, Service};
 use crate::schema;
 use crate::span::Origins;
 
+pub(crate) use fold::check as folded;
 pub(crate) use option::dropped as dropped_options;
 
 /// Most warnings kept; nobody reads more.

@@ -13,7 +13,7 @@ use crate::reset::Keys;
 use crate::sources::{Files, LoadOptions};
 use crate::span::{Source, Span};
 use crate::tree::{Map, Node, Value};
-use crate::{canonical, defaults, environment, extends, include, merge, reset, schema, unique, yaml};
+use crate::{canonical, defaults, environment, extends, include, lint, merge, reset, schema, unique, yaml};
 
 /// Most times that files are loaded: files that include each other twice multiply.
 const MAX_LOADS: usize = 10_000;
@@ -154,6 +154,9 @@ impl<'a> Loader<'a> {
         let documents = yaml::parse(source, &mut errors);
         for error in errors {
             self.findings.error(error);
+        }
+        for document in &documents {
+            lint::folded(document, self.findings);
         }
         documents
     }

@@ -6,6 +6,7 @@ mod advice;
 mod builder;
 mod scalar;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,20 +18,37 @@ use crate::tree::Node;
 use builder::Builder;
 pub(crate) use scalar::resolve;
 
+/// Most tabs between a colon and its value that are read as blanks; each makes the parser begin again.
+const MAX_TABS: usize = 100;
+
 /// Parses every document of a file; empty documents are left out.
 ///
 /// Documents with a mistake in their syntax are left out too; the mistakes are added to `errors`.
 pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<Node> {
     let places = Places::new(source);
-    let mut builder = Builder::new(source.text.len());
-    let mut parser = Parser::new_from_str(&source.text);
+    let mut text = Cow::Borrowed(source.text.as_ref());
+    let before = errors.len();
+    for _ in 0..MAX_TABS {
+        let (documents, tab) = attempt(&text, &places, errors);
+        let Some(tab) = tab else { return documents };
+        // YAML allows a tab there, the parser does not; a blank takes the same room.
+        errors.truncate(before);
+        text.to_mut().replace_range(tab..=tab, " ");
+    }
+    attempt(&text, &places, errors).0
+}
+
+/// Parses a text once; also returns where a tab behind a colon ended it.
+fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<SpecError>) -> (Vec<Node>, Option<usize>) {
+    let mut builder = Builder::new(text.len());
+    let mut parser = Parser::new_from_str(text);
     let mut documents = Vec::new();
     while let Some(event) = parser.next_event() {
         let (event, range) = match event {
             Ok(event) => event,
             Err(error) => {
-                errors.push(syntax(&error, &places));
-                return documents;
+                errors.push(syntax(&error, places));
+                return (documents, tab_behind_colon(&error, text, places));
             }
         };
         if matches!(event, Event::StreamEnd) {
@@ -41,11 +59,18 @@ pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<No
             Ok(None) => {}
             Err(error) => {
                 errors.push(*error);
-                return documents;
+                return (documents, None);
             }
         }
     }
-    documents
+    (documents, None)
+}
+
+fn tab_behind_colon(error: &ScanError, text: &str, places: &Places<'_>) -> Option<usize> {
+    // The marker stands behind the tab.
+    let at = places.offset(error.marker()).checked_sub(1)?;
+    let tab = error.info().contains("valid YAML whitespace") && text.as_bytes().get(at) == Some(&b'\t');
+    tab.then_some(at)
 }
 
 /// A mistake in the syntax, with what most often causes it.

@@ -74,6 +74,12 @@ fn what_docker_compose_reads_in_ps_is_there() {
     assert_eq!(stage.ok(&["ps", "--services"]), "db\nweb\n");
     let logs = stage.ok(&["logs", "--no-color", "web"]);
     assert!(logs.contains("web-1  | hello from web"), "{logs}");
+    assert!(logs.contains("web-1  | trouble in web"), "standard error is in the pipe as well: {logs}");
+    assert_eq!(
+        stage.run(&["logs", "--index", "2", "web"]).status.code(),
+        Some(1),
+        "a container that is not there is no success"
+    );
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub(crate) struct ConfigArgs {
     #[arg(long)]
     pub(crate) images: bool,
     /// Print an override file that pins images to digests
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_interpolate", "variables"])]
     pub(crate) lock_image_digests: bool,
     /// Print the names of the models
     #[arg(long)]
@@ -60,7 +60,7 @@ pub(crate) struct ConfigArgs {
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// Pin images to digests
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["no_interpolate", "variables"])]
     pub(crate) resolve_image_digests: bool,
     /// Print the names of the services
     #[arg(long = "services")]

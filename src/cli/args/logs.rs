@@ -3,7 +3,7 @@
 use clap::Args;
 
 /// Flags of `logs`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one flag")]
 pub(crate) struct LogsArgs {
     /// Services; default: all

@@ -125,3 +125,32 @@ async fn a_restart_from_another_terminal_is_no_end() {
     assert!(began.elapsed() >= Duration::from_secs(23), "it ended at the first stop");
     restarts.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_death_told_before_the_lists_show_it_counts() {
+    let stage = Stage::new(Script::runs());
+    let args = UpArgs { abort_on_container_exit: true, ..UpArgs::default() };
+    let mut attached = stage.attached(&args).await;
+    // The engine tells of the death while its lists still say that the job runs, and tells it once.
+    let (told, events) = unbounded_channel();
+    let job = &stage.observe().await.containers[&"shop-job-1".into()];
+    let died = EngineEvent {
+        subject: EventSubject::Container("shop-job-1".into()),
+        action: EventAction::Died { code: 137 },
+        labels: job.labels.clone(),
+        time: 1,
+    };
+    told.send(Ok(died)).unwrap();
+    attached.events = events;
+    let other = stage.memory.clone();
+    let later = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        other.kill_container(&"shop-job-1".into(), "SIGKILL").await.unwrap();
+    });
+    let mut interrupts = Interrupts::listen();
+    let end = attached.until_end(&mut interrupts, Shutdown { grace: Some(Duration::from_secs(1)) });
+    let status = tokio::time::timeout(Duration::from_secs(600), end).await.expect("it ends");
+    assert_eq!(status.unwrap(), 137);
+    later.await.unwrap();
+    drop(told);
+}

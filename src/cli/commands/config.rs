@@ -1,6 +1,8 @@
 //! `config`.
 
 mod diagnostics;
+#[cfg(target_os = "linux")]
+mod digests;
 mod trace;
 mod why;
 
@@ -18,7 +20,7 @@ use crate::session::{Session, Want};
 use crate::{output, report};
 
 /// Runs `config`.
-pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
+pub(crate) async fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
     let options = LoadOptions {
         no_interpolate: args.no_interpolate || args.variables,
         no_normalize: args.no_normalize,
@@ -44,10 +46,13 @@ pub(crate) fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Failure> {
         return origins(session, args, &discovered, &loaded);
     }
     session.say_without_effect(&loaded)?;
-    if args.resolve_image_digests || args.lock_image_digests {
-        // An engine tells no digest of an image that it has not pulled; that takes a registry client.
-        return Err(Failure::NotInThisVersion("digests of images in `config`".into()));
-    }
+    let loaded = match (args.resolve_image_digests, args.lock_image_digests) {
+        (false, false) => loaded,
+        #[cfg(target_os = "linux")]
+        (_, lock) => digests::pinned(session, loaded, lock).await?,
+        #[cfg(not(target_os = "linux"))]
+        (true, _) | (_, true) => return Err(Failure::NotInThisVersion("digests of images in `config`, outside Linux,".into())),
+    };
     let text = if args.quiet || args.diagnostics {
         String::new()
     } else {

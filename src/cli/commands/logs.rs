@@ -1,8 +1,11 @@
 //! `logs`.
 
-use rcompose_engine_adapter::{ContainerName, EventAction, EventSubject, LogOptions, ObservedContainer, Projects, Scope};
+use rcompose_engine_adapter::{
+    ContainerName, EngineError, EngineEvent, EventAction, EventSubject, LogOptions, ObservedContainer, Projects, Scope,
+};
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 
 use crate::args::LogsArgs;
 use crate::attach::still_told;
@@ -18,6 +21,8 @@ pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failur
     let named = session.named()?;
     let live = session.engine().await?;
     let scope = Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() };
+    // Listens before it looks: an end in between would be missed, and waited for for ever.
+    let events = args.follow.then(|| live.engines.engine.events(&scope));
     let observed = live.observe(&scope).await?;
     known_services(&named, &args.services, observed.containers.values().filter_map(ObservedContainer::service))?;
     let wanted = |container: &&ObservedContainer| {
@@ -28,8 +33,13 @@ pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failur
             && args.index.is_none_or(|index| container.number() == Some(index))
     };
     let containers: Vec<&ObservedContainer> = observed.containers.values().filter(wanted).collect();
+    if let (Some(index), true, false) = (args.index, containers.is_empty(), args.follow) {
+        let (message, hint) = (format!("there is no container with number {index} to show"), "`rcompose ps -a` lists those that are there");
+        return Err(Failure::refused_with(message, hint));
+    }
     let paint = if args.no_color { Paint::default() } else { session.out };
-    let mut printer = Printer::new(named.name(), Lines { bare: args.no_log_prefix, timestamps: args.timestamps, paint });
+    let lines = Lines { bare: args.no_log_prefix, timestamps: args.timestamps, together: true, paint };
+    let mut printer = Printer::new(named.name(), lines);
     containers.iter().for_each(|container| printer.register(container.name.as_str()));
 
     let mut follower = Follower::new(&live, options.until);
@@ -44,9 +54,9 @@ pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failur
         printer.line(name.as_str(), &line)
     })
     .await?;
-    if args.follow {
+    if let Some(events) = events {
         let running: Vec<ContainerName> = containers.iter().filter(|it| it.state.is_up()).map(|it| it.name.clone()).collect();
-        follow(session, &live, args, &scope, From::At(began), (follower, printer, running)).await?;
+        follow(session, &live, args, events, From::At(began), (follower, printer, running)).await?;
     }
     Ok(0)
 }
@@ -69,11 +79,10 @@ async fn follow(
     session: &Session,
     live: &Live,
     args: &LogsArgs,
-    scope: &Scope,
+    mut events: BoxStream<'static, Result<EngineEvent, EngineError>>,
     from: From,
     (mut follower, mut printer, mut running): (Follower, Printer, Vec<ContainerName>),
 ) -> Result<(), Failure> {
-    let mut events = live.engines.engine.events(scope);
     running.iter().for_each(|name| follower.add(name, from));
     let service_is_wanted = |labels: &std::collections::BTreeMap<String, String>| {
         let service = labels.get(rcompose_engine_adapter::labels::SERVICE);
@@ -130,4 +139,48 @@ fn print(session: &Session, printer: &mut Printer, pieces: Vec<Piece>) -> Result
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rcompose_engine_adapter::{Engine, ImageConfig};
+    use rcompose_executor::{Cancel, Engines, Options};
+    use rcompose_memory::{Memory, Script};
+    use rcompose_planner::{self as planner, Up, World};
+    use rcompose_spec::{Sources, load};
+
+    use super::*;
+    use crate::args::Globals;
+    use crate::caller::Caller;
+    use crate::session::Disk;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_between_listening_and_looking_ends_the_following() {
+        let memory = Arc::new(Memory::new());
+        memory.add_image("job:1", ImageConfig::default());
+        memory.script_image("job:1", Script::exits_after(Duration::from_secs(1), 0));
+        let document = r#"{"name": "shop", "services": {"job": {"image": "job:1"}}}"#;
+        let stdin = Some(document.as_bytes().to_vec());
+        let loaded = load(&Sources { files: vec!["-".into()], working_dir: "/".into(), stdin, ..Sources::default() }, &Disk).unwrap();
+        let engines = Engines { engine: memory.clone(), images: memory.clone(), streams: memory.clone() };
+        let live = Live { engines, local: false, address: "memory".into() };
+        let scope = Scope::project("shop");
+        let plan = planner::up(&loaded.project, &memory.observe(&scope).await.unwrap(), &World::default(), &Up::default()).unwrap();
+        let (sender, _told) = tokio::sync::mpsc::unbounded_channel();
+        rcompose_executor::run(&plan, &live.engines, &Options::default(), &Cancel::new(), sender).await;
+
+        // As the verb does: it listens, sees a job that runs, and is held up by a long log while the job ends.
+        let events = memory.events(&scope);
+        let name = ContainerName::new("shop-job-1");
+        assert!(memory.observe(&scope).await.unwrap().containers[&name].state.is_up());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let session = Session::new(Caller { folder: "/".into(), ..Caller::default() }, Globals::default(), "logs");
+        let state = (Follower::new(&live, None), Printer::new("shop", Lines::default()), vec![name]);
+        let args = LogsArgs::default();
+        let end = follow(&session, &live, &args, events, From::At(0), state);
+        tokio::time::timeout(Duration::from_secs(60), end).await.expect("it ends").unwrap();
+    }
 }

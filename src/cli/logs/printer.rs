@@ -16,11 +16,20 @@ pub(crate) struct Lines {
     pub(crate) bare: bool,
     /// With the time.
     pub(crate) timestamps: bool,
+    /// Standard error goes to standard output, so that a pipe after `logs` sees every line, in order.
+    pub(crate) together: bool,
     /// Colours.
     pub(crate) paint: Paint,
 }
 
-/// Writes lines, those of standard error to standard error.
+impl Lines {
+    /// Tells whether a line goes to standard error.
+    fn parts(self, line: &LogLine) -> bool {
+        line.stderr && !self.together
+    }
+}
+
+/// Writes lines, those of standard error to standard error unless both are wanted together.
 #[derive(Debug)]
 pub(crate) struct Printer {
     lines: Lines,
@@ -45,7 +54,7 @@ impl Printer {
     /// Writes a line.
     pub(crate) fn line(&mut self, container: &str, line: &LogLine) -> Result<(), Failure> {
         let bytes = self.rendered(container, line);
-        if line.stderr {
+        if self.lines.parts(line) {
             output::err_bytes(&bytes);
             return Ok(());
         }
@@ -114,6 +123,15 @@ mod tests {
     fn a_bare_line_has_its_time_only() {
         let mut printer = Printer::new("shop", Lines { bare: true, timestamps: true, ..Lines::default() });
         assert_eq!(rendered(&mut printer, "shop-web-1", "hello"), "2026-01-02T03:04:05.000000006Z hello\n");
+    }
+
+    #[test]
+    fn standard_error_is_kept_apart_unless_both_are_wanted() {
+        let line = |stderr| LogLine { timestamp: String::new(), stderr, line: b"x".as_slice().into() };
+        let apart = Lines::default();
+        assert!(apart.parts(&line(true)) && !apart.parts(&line(false)));
+        let together = Lines { together: true, ..apart };
+        assert!(!together.parts(&line(true)) && !together.parts(&line(false)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::tree::{Room, Tree};
 use super::{Look, write};
 
 /// Hides the cursor, which would jump about. Source: DEC private mode 25.
-const HIDE_CURSOR: &str = "\x1b[?25l";
+pub(crate) const HIDE_CURSOR: &str = "\x1b[?25l";
 /// Shows it again.
 pub(crate) const SHOW_CURSOR: &str = "\x1b[?25h";
 

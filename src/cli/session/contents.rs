@@ -85,7 +85,8 @@ fn paths(project: &Project) -> BTreeMap<PathBuf, PathKind> {
 /// Finds the variables that came from a service's env files: those that no compose file sets.
 fn env_file_keys(loaded: &Loaded) -> BTreeMap<String, BTreeSet<String>> {
     let mut keys = BTreeMap::new();
-    for (name, service) in loaded.project.services.iter().filter(|(_, service)| !service.env_file.is_empty()) {
+    // A resolved service has its env files no more; what they gave it has no place in a compose file.
+    for (name, service) in &loaded.project.services {
         let prefix = format!("services.{name}.environment");
         let written: BTreeSet<String> = loaded
             .origins
@@ -103,7 +104,44 @@ fn env_file_keys(loaded: &Loaded) -> BTreeMap<String, BTreeSet<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use rcompose_spec::{Files, Kind, Sources, load};
+
     use super::*;
+
+    /// A folder with one env file.
+    #[derive(Debug)]
+    struct Shop;
+
+    impl Files for Shop {
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            if path == Path::new("/shop/web.env") {
+                Ok(b"FROM_FILE=1\nBOTH=1\n".to_vec())
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
+        }
+
+        fn kind(&self, path: &Path) -> Option<Kind> {
+            (path == Path::new("/shop/web.env")).then_some(Kind::File)
+        }
+    }
+
+    #[test]
+    fn variables_of_env_files_are_known_as_such() {
+        let document =
+            b"services: {web: {image: a, env_file: web.env, environment: [BOTH=2, OWN=3]}, db: {image: a, environment: {OWN: 4}}}";
+        let sources = Sources {
+            files: vec!["-".into()],
+            working_dir: "/shop".into(),
+            stdin: Some(document.to_vec()),
+            ..Sources::default()
+        };
+        let loaded = load(&sources, &Shop).unwrap();
+        let keys = env_file_keys(&loaded);
+        assert_eq!(keys, BTreeMap::from([("web".to_owned(), BTreeSet::from(["FROM_FILE".to_owned()]))]));
+    }
 
     #[test]
     fn only_a_path_is_a_profile() {

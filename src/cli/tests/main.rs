@@ -7,6 +7,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself has failed")]
 
 mod engine;
+#[cfg(target_os = "linux")]
+mod image;
 
 use std::fs;
 use std::path::{Path, PathBuf};

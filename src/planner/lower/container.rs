@@ -108,7 +108,10 @@ pub(super) fn healthcheck(check: &Healthcheck) -> Check {
         _ if check.disable => Some(Test::None),
         [] => None,
         ["NONE", ..] => Some(Test::None),
-        ["CMD-SHELL", line @ ..] => Some(Test::Shell(line.join(" "))),
+        ["CMD-SHELL"] => Some(Test::Shell(String::new())),
+        ["CMD-SHELL", line] => Some(Test::Shell((*line).to_owned())),
+        // As engines do it: the shell runs the first word, and the others are its $0, $1 and so on.
+        ["CMD-SHELL", words @ ..] => Some(Test::Command(["/bin/sh", "-c"].iter().chain(words).map(|&word| word.to_owned()).collect())),
         ["CMD", command @ ..] => Some(Test::Command(command.iter().map(|&word| word.to_owned()).collect())),
         command => Some(Test::Command(command.iter().map(|&word| word.to_owned()).collect())),
     };
@@ -181,6 +184,8 @@ mod tests {
             |words: &[&str]| healthcheck(&Healthcheck { test: words.iter().map(|&w| w.into()).collect(), ..Healthcheck::default() }).test;
         assert_eq!(check(&["NONE"]), Some(Test::None));
         assert_eq!(check(&["CMD-SHELL", "true || false"]), Some(Test::Shell("true || false".into())));
+        let words = ["/bin/sh", "-c", "echo $0", "hi"].map(str::to_owned).to_vec();
+        assert_eq!(check(&["CMD-SHELL", "echo $0", "hi"]), Some(Test::Command(words)));
         assert_eq!(check(&["CMD", "pg_isready"]), Some(Test::Command(vec!["pg_isready".into()])));
         assert_eq!(check(&[]), None);
     }

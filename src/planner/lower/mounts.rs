@@ -28,10 +28,9 @@ pub(super) fn mounts(
         }
     }
     for entry in &service.tmpfs {
-        let (target, options) = entry
-            .split_once(':')
-            .map_or((entry.as_str(), None), |(target, options)| (target, Some(options.to_owned())));
-        let kind = MountKind::Tmpfs(Tmpfs { options, ..Tmpfs::default() });
+        let (target, options) = entry.split_once(':').unwrap_or((entry.as_str(), ""));
+        // The short form stays one without options: an engine cannot lend mounts of the long form by `volumes_from`.
+        let kind = MountKind::Tmpfs(Tmpfs { options: Some(options.to_owned()), ..Tmpfs::default() });
         by_target.insert(clean(target), Mount { target: clean(target), kind, read_only: false });
     }
     for mount in file_binds {

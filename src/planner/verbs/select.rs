@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rcompose_engine_adapter::{ContainerName, ContainerState, HealthStatus, Observed, ObservedContainer};
-use rcompose_spec::model::{Condition as Wanted, Dependency, Project};
+use rcompose_spec::model::{Condition as Wanted, Dependency, Project, Service};
 
 use super::foreign;
 use super::stop::stop_steps;
@@ -15,11 +15,15 @@ use crate::{Action, Condition, Kill, OnFailure, Plan, PlanError, Problem, Proble
 /// Plans `start`: what does not run is started, dependencies first and each after its conditions.
 ///
 /// # Errors
-/// A service that nobody knows, or one that has no container to start.
+/// A service that nobody knows, or one that has no container to start; without names that is any service of the file.
 pub fn start(name: &str, project: Option<&Project>, observed: &Observed, options: &Select) -> Result<Plan, PlanError> {
     let fleet = Fleet::new(name, project, observed);
     let mut targets = fleet.targets(&options.services)?;
-    has_containers(&fleet, &options.services)?;
+    if options.services.is_empty() {
+        has_containers(&fleet, &expected(project))?;
+    } else {
+        has_containers(&fleet, &options.services)?;
+    }
     let named = targets.clone();
     for service in fleet.order().rev().map(str::to_owned).collect::<Vec<_>>() {
         if targets.contains(&service) {
@@ -159,6 +163,13 @@ fn each(
         draft.add(action(container), Reason::Requested, []);
     }
     draft.finish(name, &observed.engine, OnFailure::Continue, Vec::new())
+}
+
+/// Services of the file that should have a container.
+fn expected(project: Option<&Project>) -> Vec<String> {
+    let services = project.into_iter().flat_map(|project| project.services.values());
+    let runs = |service: &&Service| service.provider.is_none() && service.replicas() > 0;
+    services.filter(runs).map(|service| service.name.clone()).collect()
 }
 
 fn has_containers(fleet: &Fleet<'_>, named: &[String]) -> Result<(), PlanError> {

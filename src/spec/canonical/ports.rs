@@ -24,7 +24,10 @@ pub(super) fn port(node: &Node) -> Result<Vec<Node>, Fault> {
             Ok(vec![long])
         }
         Value::Str(text) => {
-            let mappings = parse(text)?;
+            let mappings = parse(text).map_err(|fault| match text.contains(['“', '”', '„', '‘', '’']) {
+                true => Fault { hint: "these quotes are no quotes to YAML: write \" instead", ..fault },
+                false => fault,
+            })?;
             Ok(mappings.into_iter().map(|mapping| mapping.node(node)).collect())
         }
         _ => Err(bad("invalid port")),

@@ -4,8 +4,8 @@ use super::Lint;
 use crate::error::{Code, Warning};
 use crate::model::{Condition, Duration, Healthcheck, Service};
 
-/// Operators that only a shell understands.
-const SHELL: &[&str] = &["||", "&&", "|", ";", ">", ">>", "2>&1", "&", "<"];
+/// Operators that only a shell understands; `;`, `<` and `>` are left out, as `find` and `expr` take them.
+const SHELL: &[&str] = &["||", "&&", "|", ">>", "2>&1", "&"];
 /// Shortest duration of a probe that an engine takes, in nanoseconds; 0 means its default.
 const SHORTEST: i64 = 1_000_000;
 

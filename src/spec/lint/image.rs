@@ -12,6 +12,12 @@ const MAX_TAG: usize = 128;
 impl Lint<'_> {
     pub(super) fn image(&mut self, service: &Service) {
         let name = &service.name;
+        if service.provider.is_some() && !service.image.is_empty() {
+            let span = self.origins.get(&format!("services.{name}.provider"));
+            let warning =
+                Warning::new(Code::NoEffect, "`image` has no effect beside `provider`, which runs no container").note(span, "the provider");
+            self.warn(format!("services.{name}.image"), warning.hint("remove one of the two"));
+        }
         self.reference(|| format!("services.{name}.image"), &service.image);
         for (index, tag) in service.build.iter().flat_map(|build| &build.tags).enumerate() {
             self.reference(|| format!("services.{name}.build.tags[{index}]"), tag);

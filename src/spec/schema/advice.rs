@@ -20,6 +20,12 @@ pub(super) fn for_type(node: &Node, shape: &Shape, path: &[Step<'_>]) -> Option<
         Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if takes_text => {
             Some(format!("write it in quotes: \"{}\"", node.text().unwrap_or_default()))
         }
+        Value::Str(text) if text.starts_with('-') && takes(Value::List(Vec::new())) => {
+            Some("write a blank behind each `-`: `- item`".to_owned())
+        }
+        Value::Str(text) if takes(Value::Map(crate::tree::Map::new())) && text.contains(" = ") => {
+            Some("write a colon in place of `=`: `key: value`".to_owned())
+        }
         Value::Str(text) if glued(text) => Some("write a blank behind each colon: `key: value`".to_owned()),
         Value::Str(text) if takes(Value::List(Vec::new())) => Some(format!("write a list: [\"{text}\"]")),
         Value::Map(map) if takes_text && map.len() == 1 => pair(map.iter().next()?, path),
@@ -39,6 +45,10 @@ pub(super) fn for_type(node: &Node, shape: &Shape, path: &[Step<'_>]) -> Option<
 fn by_name(node: &Node, path: &[Step<'_>]) -> Option<String> {
     match (path, &node.value) {
         ([Step::Key("services")], Value::Null) => Some("indent the services below it, by two blanks".to_owned()),
+        ([Step::Key("services"), Step::Key(_)], Value::Null) => Some("give it an `image` or a `build`, indented below it".to_owned()),
+        ([Step::Key("services")], Value::Str(name)) => {
+            Some(format!("begin a line of its own for the service, indented: `{}:`", name.trim_end_matches(':')))
+        }
         ([.., Step::Key("restart")], Value::Bool(on)) => {
             let word = if *on { "always" } else { "\"no\"" };
             Some(format!("write {word}; the policies are \"no\", always, on-failure and unless-stopped"))

@@ -10,21 +10,29 @@ pub(super) fn advice(info: &str, span: &Span) -> String {
     let specific = if line.trim_start_matches(' ').starts_with('\t') {
         Some("indent with spaces; YAML allows no tabs there".to_owned())
     } else if info.contains("mapping values") {
-        second_colon(line, before).or_else(|| forgotten_colon(span, line))
+        second_colon(line, before).or_else(|| forgotten_colon(span, line)).or_else(|| too_deep(span, line))
+    } else if here.starts_with(':') && before.trim_end().ends_with(['"', '\'']) {
+        Some("the text goes on behind the closing quote: put all of it in quotes".to_owned())
     } else if info.contains("'-' indicator") {
         Some("items with `-` and keys do not mix: begin this line with `-` too, or write every entry as `key: value`".to_owned())
+    } else if info.contains("sequence entries are not allowed") {
+        Some("begin the list on the line below, or write it in brackets: `key: [a, b]`".to_owned())
     } else if info.contains("expected key") {
         indentation(span, line)
     } else if info.contains("unexpected character") {
         Some(quoted(here))
+    } else if info.contains("valid YAML whitespace") && before.ends_with('\t') {
+        Some("write a blank behind the colon, not a tab".to_owned())
     } else if info.contains("anchor") || info.contains("alias") {
         Some(alias(line.rfind('*').map_or(here, |at| &line[at..])))
     } else if info.contains("flow") && line.contains("{{") {
         Some(quoted(&line[line.find("{{").unwrap_or(0)..]))
+    } else if info.contains("flow") {
+        Some("a comma is missing, or a bracket is never closed, on this line or the one above".to_owned())
     } else if info.contains("quote") || info.contains("scalar") {
         Some("check that every quote is closed".to_owned())
     } else {
-        None
+        open_bracket(span)
     };
     specific.unwrap_or_else(|| "check the indentation and the punctuation of this line and the one above".to_owned())
 }
@@ -38,7 +46,32 @@ fn second_colon(line: &str, before: &str) -> Option<String> {
         let value: String = value.split_whitespace().collect();
         return Some(format!("write `image: {value}`, without the blank"));
     }
+    let inner = value.split(": ").next().unwrap_or_default();
+    if !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+        return Some(format!("write `{value}` on a line of its own, indented; or in quotes, if it is one value"));
+    }
     Some(format!("a value with a colon and a blank in it must be in quotes: `{key}: {}`", in_quotes(value)))
+}
+
+/// The line above has a value already, so nothing can be inside of it.
+fn too_deep(span: &Span, line: &str) -> Option<String> {
+    let above = above(span)?;
+    let inside = indent(above) < indent(line) && above.contains(": ");
+    inside.then(|| format!("the line above has a value already; begin both at the same column, after {} blanks", indent(above)))
+}
+
+/// A list or mapping in brackets that goes on where a block should.
+fn open_bracket(span: &Span) -> Option<String> {
+    let above = above(span)?;
+    let open = |open: char, close: char| above.matches(open).count() > above.matches(close).count();
+    let bracket = if open('[', ']') {
+        '['
+    } else if open('{', '}') {
+        '{'
+    } else {
+        return None;
+    };
+    Some(format!("the `{bracket}` of the line above is never closed"))
 }
 
 /// The line above should have ended with a colon, as this one is inside of it.

@@ -189,6 +189,7 @@ fn read_key(node: &Node, errors: &mut Vec<SpecError>) -> Key {
         other => {
             let text = node.text().unwrap_or_else(|| node.kind().to_owned());
             let hint = match other {
+                Value::Map(_) if node.span.line_text().contains("{{") => "if a template is meant, put it in quotes: \"{{ … }}\"".to_owned(),
                 Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
                 Value::Int(_) => match port_with_blank(&node.span) {
                     Some(port) => format!("for a port write \"{port}\", without the blank"),

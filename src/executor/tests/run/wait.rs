@@ -52,6 +52,7 @@ async fn failures_say_what_happened() {
             limit,
             "did not become healthy within 10s: its health is starting",
         ),
+        (idle("db"), Condition::Ready, Script::exits_after(Duration::from_millis(300), 2), None, "exited (2)"),
         (idle("db"), Condition::Healthy, Script::runs(), None, "has no healthcheck, so it cannot become healthy"),
         (checked(idle("db"), 3), Condition::Healthy, Script::exits(1), None, "exited (1)"),
         (

@@ -4,7 +4,7 @@ use rcompose_engine_adapter::{ContainerSpec, MountKind, NetworkMode, ObservedCon
 use rcompose_spec::model::Service;
 
 use super::Builder;
-use crate::{Reason, Recreate, diff, lower};
+use crate::{FieldChange, Reason, Recreate, diff, lower};
 
 impl Builder<'_> {
     /// Returns why a container must be replaced; `None` when it may stay.
@@ -20,8 +20,7 @@ impl Builder<'_> {
             Recreate::Diverged => {}
         }
         self.follows(service)
-            .or_else(|| self.changed(spec, container))
-            .or_else(|| self.inputs_changed(service, container))
+            .or_else(|| self.changed(service, spec, container))
             .or_else(|| self.image_changed(spec, container))
             .or_else(|| lacks(spec, container))
     }
@@ -33,7 +32,17 @@ impl Builder<'_> {
         Some(Reason::Follows(format!("service {lender}")))
     }
 
-    fn changed(&self, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
+    /// Its fields or the content of its files changed, or both.
+    fn changed(&self, service: &Service, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
+        let inputs = lower::inputs_differ(self.lowering.world, service, container.label(labels::INPUTS));
+        match self.fields_changed(spec, container) {
+            Some(fields) => Some(Reason::Changed(fields.into_iter().chain(inputs).collect())),
+            None => (!inputs.is_empty()).then_some(Reason::Changed(inputs)),
+        }
+    }
+
+    /// `None` where the config-hash says that nothing changed; the fields may be few, or none that an engine tells.
+    fn fields_changed(&self, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Vec<FieldChange>> {
         let hash = spec.config_hash.as_ref()?;
         let label = container.label(labels::CONFIG_HASH)?;
         let id = |name: &rcompose_engine_adapter::ContainerName| self.observed.containers.get(name).map(|it| it.id.clone());
@@ -42,12 +51,7 @@ impl Builder<'_> {
         }
         let image = self.observed.images.get(&container.image).map(|image| &image.config);
         let found = container.spec.as_deref();
-        Some(Reason::Changed(found.map(|found| diff::changes(spec, found, image)).unwrap_or_default()))
-    }
-
-    fn inputs_changed(&self, service: &Service, container: &ObservedContainer) -> Option<Reason> {
-        let changes = lower::inputs_differ(self.lowering.world, service, container.label(labels::INPUTS));
-        (!changes.is_empty()).then_some(Reason::Changed(changes))
+        Some(found.map(|found| diff::changes(spec, found, image)).unwrap_or_default())
     }
 
     fn image_changed(&self, spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {

@@ -1,0 +1,189 @@
+//! `create`, `start`, `run`.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use oci_spec::runtime::Spec;
+use rcompose_runtime::bundle::Bundle;
+use rcompose_runtime::plan::{self, Choices, Plan};
+use rcompose_runtime::{Created, Foreground, How, Raw, Record, Start};
+
+use super::control;
+use super::{Face, OciError, Result};
+
+/// Makes a container that awaits its start.
+pub(super) fn create(face: &Face) -> Result<u8> {
+    let socket = face.words.path("console-socket").map(|path| console(&path)).transpose()?;
+    let made = Made::new(face, socket)?;
+    let written = pid_file(face, made.created.pid);
+    if written.is_err() {
+        // Who cannot be told of the container cannot end it either.
+        control::remove(face, made.record.id.as_str(), true)?;
+    }
+    written.map(|()| 0)
+}
+
+/// A container that was made.
+struct Made {
+    created: Created,
+    record: Record,
+}
+
+impl Made {
+    fn new(face: &Face, console: Option<OwnedFd>) -> Result<Self> {
+        if face.words.value("pidfd-socket").is_some() {
+            return Err(OciError::Words("--pidfd-socket: the pid file is what callers get".to_owned()));
+        }
+        let id = face.id(0)?;
+        let bundle = Bundle::read(&face.words.path("bundle").unwrap_or_else(|| PathBuf::from(".")))?;
+        let choices = Choices { no_pivot: face.words.has("no-pivot"), no_new_keyring: face.words.has("no-new-keyring") };
+        let host = rcompose_runtime::host::read()?;
+        let plan = plan::plan(id, &bundle.spec, &bundle.folder, &host, choices)?;
+        face.warn(&plan.warnings);
+        face.store.reserve(id)?;
+        let made = Self::launch(face, &plan, &bundle.spec, console.as_ref(), choices);
+        if made.is_err() {
+            face.store.forget(id)?;
+            // What the hooks of the host made for it, its own hooks take away.
+            let empty = empty_record(&plan);
+            let _ = rcompose_runtime::run_hooks("poststop", &plan.hooks.poststop, &empty, &plan.annotations);
+        }
+        made
+    }
+
+    fn launch(face: &Face, plan: &Plan, spec: &Spec, console: Option<&OwnedFd>, choices: Choices) -> Result<Self> {
+        let start = face.store.start_socket(&plan.id)?;
+        let how = How {
+            start: Start::Later(&start),
+            stdio: None,
+            console: console.map(AsFd::as_fd),
+            preserve_fds: preserved(face)?,
+        };
+        let created = rcompose_runtime::create(plan, how)?;
+        face.warn(&created.warnings);
+        let record = Record {
+            pid: created.pid,
+            began: created.began,
+            boot: rcompose_runtime::boot(),
+            no_pivot: choices.no_pivot,
+            ..empty_record(plan)
+        };
+        face.store.write(&record, spec)?;
+        Ok(Self { created, record })
+    }
+}
+
+fn empty_record(plan: &Plan) -> Record {
+    let group = |it: &plan::cgroup::Folder| (it.path.clone(), it.mount.clone(), it.unified, it.controllers.clone());
+    Record {
+        id: plan.id.clone(),
+        pid: 0,
+        began: 0,
+        boot: String::new(),
+        bundle: plan.bundle.clone(),
+        rootfs: plan.rootfs.clone(),
+        created: jiff::Timestamp::now().to_string(),
+        groups: plan.cgroup.folders.iter().map(group).collect(),
+        no_pivot: false,
+    }
+}
+
+/// Reads `--preserve-fds`.
+pub(super) fn preserved(face: &Face) -> Result<u32> {
+    let Some(text) = face.words.value("preserve-fds") else {
+        return Ok(0);
+    };
+    text.parse().ok().filter(|it| *it < 1024).ok_or_else(|| OciError::Words(format!("--preserve-fds {text}: not a number of descriptors")))
+}
+
+/// Connects to the socket that gets the terminal.
+pub(super) fn console(path: &Path) -> Result<OwnedFd> {
+    rcompose_runtime::connect(path).map(OwnedFd::from).map_err(|error| OciError::file("connect to the console socket", path, error))
+}
+
+/// Writes the process id where the caller waits for it: at once and whole.
+pub(super) fn pid_file(face: &Face, pid: i32) -> Result<()> {
+    let Some(path) = face.words.path("pid-file") else {
+        return Ok(());
+    };
+    let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let draft = path.with_file_name(format!(".{name}"));
+    let written = fs::write(&draft, pid.to_string()).and_then(|()| fs::rename(&draft, &path));
+    written.map_err(|error| OciError::file("write the pid file", path, error))
+}
+
+/// Lets the program run.
+pub(super) fn start(face: &Face) -> Result<u8> {
+    begin(face, face.id(0)?).map(|()| 0)
+}
+
+fn begin(face: &Face, id: &str) -> Result<()> {
+    let container = face.store.read(id)?;
+    container.start()?;
+    let spec = face.store.spec(id)?;
+    let hooks = spec.hooks().as_ref().and_then(|it| it.poststart().clone()).unwrap_or_default();
+    let annotations = spec.annotations().clone().unwrap_or_default().into_iter().collect();
+    if let Err(error) = rcompose_runtime::run_hooks("poststart", &hooks, container.record(), &annotations) {
+        // As the OCI spec has it: the container runs on.
+        face.journal.warning(&error.chain());
+    }
+    Ok(())
+}
+
+/// Creates, starts, and in the foreground waits and deletes.
+pub(super) fn run(face: &Face) -> Result<u8> {
+    let detach = face.words.has("detach");
+    let given = face.words.path("console-socket");
+    if !detach && given.is_some() {
+        return Err(OciError::Words("--console-socket is for --detach: in the foreground the terminal is this one".to_owned()));
+    }
+    let wants_terminal = wants_terminal(face)?;
+    if detach || !wants_terminal {
+        let socket = given.map(|path| console(&path)).transpose()?;
+        let foreground = if detach { None } else { Some(hold()?) };
+        let made = Made::new(face, socket)?;
+        return attended(face, &made, foreground, None);
+    }
+    let foreground = hold()?;
+    let (ours, theirs) = UnixStream::pair().map_err(|error| OciError::Streams("make a pair of sockets", error))?;
+    let made = Made::new(face, Some(OwnedFd::from(theirs)))?;
+    let master = rcompose_runtime::receive_terminal(&ours).map_err(|error| OciError::Streams("receive the terminal", error))?;
+    attended(face, &made, Some(foreground), Some(&master))
+}
+
+fn hold() -> Result<Foreground> {
+    Foreground::begin().map_err(|error| OciError::Streams("hold back signals", error))
+}
+
+fn wants_terminal(face: &Face) -> Result<bool> {
+    let bundle = Bundle::read(&face.words.path("bundle").unwrap_or_else(|| PathBuf::from(".")))?;
+    Ok(bundle.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false))
+}
+
+fn attended(face: &Face, made: &Made, foreground: Option<Foreground>, master: Option<&OwnedFd>) -> Result<u8> {
+    let id = made.record.id.as_str();
+    let started = pid_file(face, made.created.pid).and_then(|()| begin(face, id));
+    if let Err(error) = started {
+        control::remove(face, id, true)?;
+        return Err(error);
+    }
+    let Some(foreground) = foreground else {
+        return Ok(0);
+    };
+    let status = wait(&foreground, &made.created, master);
+    if !face.words.has("keep") {
+        control::remove(face, id, true)?;
+    }
+    status
+}
+
+/// Attends a process in the foreground.
+pub(super) fn wait(foreground: &Foreground, created: &Created, master: Option<&OwnedFd>) -> Result<u8> {
+    let raw = master.map(|_| Raw::begin());
+    let status = foreground.attend(created.pid, &created.pidfd, master);
+    drop(raw);
+    let status = status.map_err(|error| OciError::Streams("attend the process", error))?;
+    Ok(u8::try_from(status).unwrap_or(u8::MAX))
+}

@@ -1,0 +1,92 @@
+//! Files that are there whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::ImageError;
+
+/// What the names of files start with that are not complete.
+pub(super) const UNFINISHED: &str = ".new-";
+
+/// Opens a file for reading and writing, and makes it where it is missing.
+pub(super) fn open_or_make(path: &Path) -> Result<File, ImageError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).mode(0o600).custom_flags(libc_nofollow());
+    options.open(path).map_err(ImageError::file("open", path))
+}
+
+fn libc_nofollow() -> i32 {
+    // The flags' bits are those of the kernel, whatever type carries them.
+    i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default()
+}
+
+/// Writes a file: first under another name, then to the disk, then under its own name.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
+    let folder = path.parent().unwrap_or(path);
+    let unfinished = folder.join(format!("{UNFINISHED}{}", random()?));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options.open(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    });
+    if let Err(error) = written {
+        // What is left would be removed by the next prune; the error that counts is the first.
+        let _gone = fs::remove_file(&unfinished);
+        return Err(ImageError::file("write", path)(error));
+    }
+    sync_folder(folder)
+}
+
+/// Lets the kernel start to write what a file has so far, and waits for nothing: else all waits for the end, while disk and processors
+/// could work at the same time. Source: kernel `mm/fadvise.c`, `POSIX_FADV_DONTNEED`.
+pub(crate) fn start_writing(file: impl std::os::fd::AsFd) {
+    // Where a file system does not do it, the end takes longer.
+    let _hint = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+}
+
+/// Makes sure that names in a folder are on the disk.
+pub(super) fn sync_folder(folder: &Path) -> Result<(), ImageError> {
+    File::open(folder).and_then(|it| it.sync_all()).map_err(ImageError::file("write to disk", folder))
+}
+
+/// Reads a JSON file; nothing where there is none.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ImageError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ImageError::file("read", path)(error)),
+    };
+    let malformed = |error: serde_json::Error| ImageError::Malformed { what: path.display().to_string(), why: error.to_string() };
+    serde_json::from_slice(&bytes).map(Some).map_err(malformed)
+}
+
+/// Turns a value into the bytes of a JSON file.
+pub(super) fn json(value: &impl Serialize) -> Result<Vec<u8>, ImageError> {
+    serde_json::to_vec_pretty(value).map_err(|error| ImageError::Malformed { what: "record".into(), why: error.to_string() })
+}
+
+/// Returns 16 hexadecimal digits that nobody else has.
+pub(super) fn random() -> Result<String, ImageError> {
+    let number =
+        getrandom::u64().map_err(|error| ImageError::Stream { doing: "get a random number", source: std::io::Error::other(error) })?;
+    Ok(format!("{number:016x}"))
+}
+
+/// Returns the names in a folder, in order, those that are not text left out.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>, ImageError> {
+    let failed = |error| ImageError::file("read", folder)(error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(|error| ImageError::file("read", folder)(error))?;
+        names.extend(entry.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
