@@ -62,11 +62,11 @@ pub trait Launcher {
     /// Kills every process of the container, the first one among them.
     fn kill(&self, place: &Place, task: &Task, who: &Identity);
 
-    /// Removes what is left once the first process has ended, further processes among it.
+    /// Removes what is left once the first process has ended, further processes among it; without one, what a launch left that was cut off.
     ///
     /// # Errors
     /// Something stays.
-    fn clean(&self, place: &Place, task: &Task, who: &Identity) -> Result<(), String>;
+    fn clean(&self, place: &Place, task: &Task, who: Option<&Identity>) -> Result<(), String>;
 }
 
 /// What a launch gave.
@@ -96,7 +96,7 @@ pub(crate) fn launch(launcher: &dyn Launcher, place: &Place, task: &Task, record
         // Nobody hears: the shim was killed, and its successor must find nothing.
         if let (Err(_), FromLauncher::Made { who, .. }) = (sent, &said) {
             launcher.kill(place, task, who);
-            let _ = launcher.clean(place, task, who);
+            let _ = launcher.clean(place, task, Some(who));
         }
         0
     })
@@ -157,7 +157,7 @@ fn inside(shim: &OwnedFd, launcher: &dyn Launcher, place: &Place, task: &Task, r
     let record = Record { phase: Phase::Made(who.clone()), ..record.clone() };
     if let Err(error) = record.write(&task.record()) {
         launcher.kill(place, task, &who);
-        let _ = launcher.clean(place, task, &who);
+        let _ = launcher.clean(place, task, Some(&who));
         return Err(error.chain());
     }
     let mut held: Held = BTreeMap::from([(Tag::Process, made.pidfd)]);

@@ -27,10 +27,13 @@ impl Shim<'_> {
             // Its gate was never opened: it has done nothing yet.
             Phase::Made(who) => {
                 self.launcher.kill(&self.place, &self.task, &who);
-                let _ = self.launcher.clean(&self.place, &self.task, &who);
+                let _ = self.launcher.clean(&self.place, &self.task, Some(&who));
                 self.begin(order.unwrap_or(self.record.ticket));
             }
-            Phase::Starting => self.begin(order.unwrap_or(self.record.ticket)),
+            Phase::Starting => {
+                let _ = self.launcher.clean(&self.place, &self.task, None);
+                self.begin(order.unwrap_or(self.record.ticket));
+            }
             Phase::Pausing { until } => match order {
                 Some(ticket) => self.begin(ticket),
                 // A time of another boot means nothing in this one.
@@ -111,7 +114,7 @@ impl Shim<'_> {
             self.launcher.kill(&self.place, &self.task, &made.who);
             self.forget_process();
             self.pipes.drop_master(&self.poll);
-            let _ = self.launcher.clean(&self.place, &self.task, &made.who);
+            let _ = self.launcher.clean(&self.place, &self.task, Some(&made.who));
             return Err(reason);
         }
         self.tell_started();
@@ -168,7 +171,7 @@ impl Shim<'_> {
     pub(super) fn end(&mut self, exit: Exit) {
         let now = kernel::since_boot();
         if let Some(who) = self.who()
-            && let Err(reason) = self.launcher.clean(&self.place, &self.task, &who)
+            && let Err(reason) = self.launcher.clean(&self.place, &self.task, Some(&who))
             && !self.record.warnings.contains(&reason)
         {
             self.record.warnings.push(reason);

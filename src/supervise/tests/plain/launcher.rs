@@ -65,7 +65,9 @@ impl Launcher for Plain {
         }
     }
 
-    fn clean(&self, place: &Place, task: &Task, who: &Identity) -> Result<(), String> {
+    fn clean(&self, place: &Place, task: &Task, who: Option<&Identity>) -> Result<(), String> {
+        let _ = fs::remove_file(place.gate());
+        let Some(who) = who else { return Ok(()) };
         let until = Instant::now() + Duration::from_secs(2);
         while !session(who.pid).is_empty() {
             self.kill(place, task, who);
@@ -74,7 +76,6 @@ impl Launcher for Plain {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        let _ = fs::remove_file(place.gate());
         Ok(())
     }
 }
