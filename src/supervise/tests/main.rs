@@ -7,7 +7,9 @@
 )]
 
 mod campaign;
+mod bundle;
 mod census;
+mod containers;
 mod control;
 mod lives;
 mod memory;
