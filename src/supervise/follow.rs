@@ -39,25 +39,37 @@ impl Reader {
     /// A segment cannot be read.
     pub fn next_frame(&mut self) -> Result<Option<Frame>> {
         loop {
-            let number = self.segment.as_ref().map_or(0, |it| it.1);
-            // Asked before reading: a segment that has a follower is complete.
-            let follower = segments(&self.folder)?.into_iter().find(|it| *it > number);
-            if let Some((file, number, at)) = &mut self.segment {
-                let read = read_frame(file, *at).map_err(SuperviseError::file("read", segment(&self.folder, *number)))?;
-                if let Some(frame) = read {
-                    *at += HEAD as u64 + u64::from(frame.head.length);
-                    return Ok(Some(frame));
-                }
+            if let Some(frame) = self.here()? {
+                return Ok(Some(frame));
             }
-            let Some(follower) = follower else {
+            let number = self.segment.as_ref().map_or(0, |it| it.1);
+            let Some(follower) = segments(&self.folder)?.into_iter().find(|it| *it > number) else {
                 return Ok(None);
             };
+            // A segment that has a follower is complete; something may have come since it was read last.
+            if let Some(frame) = self.here()? {
+                return Ok(Some(frame));
+            }
             let path = segment(&self.folder, follower);
             match File::open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 other => self.segment = Some((other.map_err(SuperviseError::file("open", &path))?, follower, FIRST)),
             }
         }
+    }
+}
+
+impl Reader {
+    /// Reads the next frame of the segment at hand.
+    fn here(&mut self) -> Result<Option<Frame>> {
+        let Some((file, number, at)) = &mut self.segment else {
+            return Ok(None);
+        };
+        let read = read_frame(file, *at).map_err(SuperviseError::file("read", segment(&self.folder, *number)))?;
+        if let Some(frame) = &read {
+            *at += HEAD as u64 + u64::from(frame.head.length);
+        }
+        Ok(read)
     }
 }
 

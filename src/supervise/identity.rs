@@ -73,6 +73,11 @@ impl Identity {
         same_inode && stat(self.pid).is_none_or(|it| it.began == self.began)
     }
 
+    /// Returns whether the process has ended, reaped or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        stat(self.pid).is_none_or(|it| it.zombie || it.began != self.began)
+    }
+
     /// Returns the wait status of the process if it has ended and anybody knows it. A child of the caller is reaped.
     #[must_use]
     pub(crate) fn wait_status(&self, pidfd: &OwnedFd) -> Option<i32> {

@@ -86,7 +86,7 @@ impl Log {
         }
         let mut at = FIRST;
         // Heads lie apart: what is read at once serves many small frames.
-        let mut window = vec![0; 64 * 1024];
+        let mut window = vec![0; 16 * 1024];
         let (mut from, mut filled) = (0, 0);
         while at < size {
             let inside = usize::try_from(at.wrapping_sub(from)).unwrap_or(usize::MAX);

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,9 @@ pub(crate) fn send<T: Serialize>(socket: impl AsFd, said: &T, held: &BTreeMap<Ta
 
 /// Reads a packet; `UnexpectedEof` when the other side is gone, `WouldBlock` when there is none.
 pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<(T, Held)> {
-    let mut bytes = vec![0u8; MOST];
+    // As much memory as the packet needs: a shim has little, and keeps what it once had.
+    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    let mut bytes = vec![0u8; length.clamp(1, MOST)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
@@ -129,6 +131,9 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<(T, 
         .collect();
     if received.bytes == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if received.flags.contains(rustix::net::ReturnFlags::TRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet that is too long"));
     }
     let packet: Packet<T> = serde_json::from_slice(&bytes[..received.bytes])?;
     if packet.tags.len() != descriptors.len() {

@@ -14,6 +14,9 @@ use crate::poll::Ready;
 use crate::record::{Ended, Phase, Record, Stop};
 use crate::restart::Verdict;
 
+/// Rounds in which the pipes of a container that has ended are empty: each takes what a full pipe holds.
+const LAST_ROUNDS: u32 = 64;
+
 impl Shim<'_> {
     /// Goes on where the record says an earlier shim was; follows a new order if there is one.
     pub(super) fn resume(&mut self, order: Option<u64>) {
@@ -62,10 +65,14 @@ impl Shim<'_> {
         let held = self.pipes.process.take().filter(|it| who.is(it));
         let Some(process) = held.or_else(|| who.open()) else {
             // Nobody held it while it ended, unless the guardian was there.
+            self.warn_of_missing();
             let exit = self.reaped.take().map_or(Exit::Unknown, Exit::from_wait);
             self.ending = Some((exit, Duration::ZERO));
             return;
         };
+        if who.has_ended() {
+            self.warn_of_missing();
+        }
         self.watch_process(process);
         self.hold();
         // The gate may not have been opened yet; that the program cannot be run then shows by its end.
@@ -77,6 +84,15 @@ impl Shim<'_> {
             if stop.kill_at.is_none() {
                 self.kill_all();
             }
+        }
+    }
+
+    /// A container that ended while neither shim nor guardian had its pipes took with it what nobody had read.
+    fn warn_of_missing(&mut self) {
+        if !self.pipes.were_held {
+            self.record
+                .warnings
+                .push("shim and guardian were killed before it ended: its last output may be missing".to_owned());
         }
     }
 
@@ -176,7 +192,7 @@ impl Shim<'_> {
         {
             self.record.warnings.push(reason);
         }
-        if self.pipes.pump(&mut self.log).is_err() || !self.pipes.is_empty() {
+        if self.pipes.pump(&mut self.log, LAST_ROUNDS).is_err() || !self.pipes.is_empty() {
             // A full disk: what waits in the pipes is older than what the next run writes.
             self.ending = Some((exit, now + AGAIN));
             return;

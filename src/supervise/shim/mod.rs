@@ -48,6 +48,8 @@ const PREDECESSOR: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(5);
 /// When something is tried again that a full disk refused.
 const AGAIN: Duration = Duration::from_secs(1);
+/// Rounds of taking output until somebody else has a turn: a container that never stops writing must not keep an order to stop waiting.
+const ROUNDS: u32 = 8;
 /// How long the status of a process that is gone may take to be known from somebody.
 const STATUS: Duration = Duration::from_secs(2);
 
@@ -155,11 +157,12 @@ impl Shim<'_> {
     fn attend(&mut self) -> Result<()> {
         loop {
             self.clock();
-            self.pump();
+            let has_more = self.pump();
             if self.is_done() {
                 break;
             }
             let limit = self.next().map(|at| at.saturating_sub(kernel::since_boot()));
+            let limit = if has_more { Some(Duration::ZERO) } else { limit };
             for (number, ready) in self.poll.wait(limit)? {
                 self.event(number, ready);
             }
@@ -234,16 +237,21 @@ impl Shim<'_> {
         }
     }
 
-    /// Takes what waits in the pipes, and sends clients what is new.
-    fn pump(&mut self) {
-        if self.log_again.is_none()
-            && let Err(_full) = self.pipes.pump(&mut self.log)
-        {
-            // The pipes hold what is written; a writer waits when they are full. Nothing is lost.
-            self.log_again = Some(kernel::since_boot() + AGAIN);
-            self.pipes.watch(&self.poll, false);
+    /// Takes what waits in the pipes, and sends clients what is new; returns whether there may be more.
+    fn pump(&mut self) -> bool {
+        let mut has_more = false;
+        if self.log_again.is_none() {
+            match self.pipes.pump(&mut self.log, ROUNDS) {
+                Ok(more) => has_more = more,
+                // A full disk. The pipes hold what is written; a writer waits when they are full. Nothing is lost.
+                Err(_) => {
+                    self.log_again = Some(kernel::since_boot() + AGAIN);
+                    self.pipes.watch(&self.poll, false);
+                }
+            }
         }
         self.clients.follow(&self.log, self.task.log_folder(), &self.poll);
+        has_more
     }
 
     fn take_signals(&mut self) {

@@ -34,6 +34,8 @@ pub(super) struct Pipes {
     stage: Option<(OwnedFd, OwnedFd)>,
     /// First process, as the guardian hands it back.
     pub(super) process: Option<OwnedFd>,
+    /// A guardian handed the streams back: nothing that was written to them is lost.
+    pub(super) were_held: bool,
     /// When a terminal that hung up is watched again.
     pub(super) master_again: Option<Duration>,
 }
@@ -59,7 +61,8 @@ fn pipe(path: &Path, owner: Option<(u32, u32)>) -> Result<OwnedFd> {
 impl Pipes {
     /// Opens what the task needs; what was held for it comes first.
     pub(super) fn open(place: &Place, task: &Task, mut held: Held, poll: &Poll) -> Result<Self> {
-        let mut pipes = Self { process: held.remove(&Tag::Process), ..Self::default() };
+        let were_held = [Tag::Out, Tag::StageOut].iter().any(|it| held.contains_key(it));
+        let mut pipes = Self { process: held.remove(&Tag::Process), were_held, ..Self::default() };
         if task.terminal {
             if let (Some(out), Some(into)) = (held.remove(&Tag::StageOut), held.remove(&Tag::StageIn)) {
                 pipes.stage = Some((out, into));
@@ -158,9 +161,9 @@ impl Pipes {
         }
     }
 
-    /// Takes everything that waits. A frame that is not whole is filled first.
-    pub(super) fn pump(&mut self, log: &mut Log) -> Result<()> {
-        loop {
+    /// Takes what waits, in so many rounds at most; returns whether there may be more. A frame that is not whole is filled first.
+    pub(super) fn pump(&self, log: &mut Log, rounds: u32) -> Result<bool> {
+        for _ in 0..rounds {
             if let Some(stream) = log.awaits() {
                 let taken = self.of(stream).map_or(Ok(0), |pipe| log.take(stream, pipe))?;
                 if log.awaits().is_some() && taken == 0 {
@@ -178,9 +181,10 @@ impl Pipes {
                 }
             }
             if taken == 0 && log.awaits().is_none() {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     /// Moves what a terminal has to the pipe before the log, where a killed shim does not lose it.

@@ -15,7 +15,11 @@ pub(crate) fn missing() -> Option<&'static str> {
     if !rustix::process::geteuid().is_root() {
         return Some("not root");
     }
-    if !Path::new(BUSYBOX).exists() { Some("no busybox (Debian: busybox-static)") } else { None }
+    if !Path::new(BUSYBOX).exists() {
+        Some("no busybox (Debian: busybox-static)")
+    } else {
+        None
+    }
 }
 
 pub(crate) fn cgroup(rig: &Rig, name: &str) -> String {
@@ -67,7 +71,12 @@ pub(crate) fn groups(rig: &Rig, name: &str) -> Vec<PathBuf> {
     for mount in mounts {
         let mut folders = vec![PathBuf::from(mount)];
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).into_iter().flatten().flatten().filter(|it| it.file_type().is_ok_and(|it| it.is_dir())) {
+            for entry in fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .filter(|it| it.file_type().is_ok_and(|it| it.is_dir()))
+            {
                 if entry.path().ends_with(wanted.trim_start_matches('/')) {
                     found.push(entry.path());
                 }

@@ -18,7 +18,15 @@ fn rig() -> Option<Rig> {
 #[test]
 fn a_container_runs_in_its_own_world_and_nothing_of_it_stays() {
     let Some(rig) = rig() else { return };
-    rig.run("a", &task(&rig, "a", "echo $$; sleep 1000 & ls /proc/self/fd; for i in 0 1 2 3; do readlink /proc/self/fd/$i; done; echo err >&2; exit 9", false));
+    rig.run(
+        "a",
+        &task(
+            &rig,
+            "a",
+            "echo $$; sleep 1000 & ls /proc/self/fd; for i in 0 1 2 3; do readlink /proc/self/fd/$i; done; echo err >&2; exit 9",
+            false,
+        ),
+    );
     assert_eq!(rig.end("a").ended.unwrap().exit, Exit::Code(9));
     let out = rig.text("a", Stream::Out);
     let lines: Vec<&str> = out.lines().collect();

@@ -6,8 +6,8 @@
     reason = "a test that cannot go on fails; campaigns print their figures"
 )]
 
-mod campaign;
 mod bundle;
+mod campaign;
 mod census;
 mod containers;
 mod control;

@@ -24,10 +24,16 @@ fn pss(pid: Pid) -> u64 {
 fn a_shim_stays_under_a_mebibyte() {
     let given = std::env::var_os("RCOMPOSE_PROGRAM");
     let is_real = bundle::missing().is_none();
-    let program = given.clone().unwrap_or_else(|| if is_real { env!("CARGO_BIN_EXE_oci-supervisor") } else { crate::rig::PROGRAM }.into());
+    let program = given
+        .clone()
+        .unwrap_or_else(|| if is_real { env!("CARGO_BIN_EXE_oci-supervisor") } else { crate::rig::PROGRAM }.into());
     let rig = Rig::with(program.as_ref());
     let run = |name: &str, script: &str| {
-        let task = if is_real { bundle::task(&rig, name, script, false) } else { rig.task(name, &["/bin/sh", "-c", script]) };
+        let task = if is_real {
+            bundle::task(&rig, name, script, false)
+        } else {
+            rig.task(name, &["/bin/sh", "-c", script])
+        };
         rig.run(name, &task);
     };
     run("a", "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; sleep 1000");
@@ -37,7 +43,14 @@ fn a_shim_stays_under_a_mebibyte() {
     let names: Vec<String> = (0..9).map(|it| format!("b{it}")).collect();
     names.iter().for_each(|it| run(it, "sleep 1000"));
     let ten = (pss(rig.shim("a").unwrap()), pss(rig.guardian().unwrap()));
-    println!("{}: PSS of a shim {} KiB and its guardian {} KiB; beside nine others {} KiB and {} KiB", program.display(), one.0, one.1, ten.0, ten.1);
+    println!(
+        "{}: PSS of a shim {} KiB and its guardian {} KiB; beside nine others {} KiB and {} KiB",
+        program.display(),
+        one.0,
+        one.1,
+        ten.0,
+        ten.1
+    );
     assert!(one.0 <= MOST || given.is_none() && cfg!(debug_assertions), "{one:?}");
     for name in names.iter().map(String::as_str).chain(["a"]) {
         rig.client.control(name).unwrap().stop(Some(9), None).unwrap();
