@@ -40,10 +40,45 @@ pub(crate) fn run(verb: &'static str, words: &[OsString]) -> ExitCode {
                 }
             };
         }
+        "__shim" => return shim(words),
+        "__guard" => return guardian(words.get(2)),
         _ => {}
     }
     let _ = words;
     output::err(&format!("error: the hidden verb `{verb}`: not in this version\n"));
+    ExitCode::FAILURE
+}
+
+/// Runs the shim of the container whose folder is named, for the order of that number.
+#[cfg(target_os = "linux")]
+fn shim(words: &[OsString]) -> ExitCode {
+    // The shim enters what containers can see: from here on no file of the host is behind `/proc/self/exe`.
+    if let Err(error) = rcompose_runtime::protect(words) {
+        return failed(&error.chain());
+    }
+    let ticket = words.get(3).map(|it| it.to_str().and_then(|it| it.parse().ok()).ok_or("__shim FOLDER [NUMBER]"));
+    match (words.get(2), ticket.transpose()) {
+        (Some(folder), Ok(ticket)) => {
+            let done = rcompose_supervise::shim(Path::new(folder), ticket, &rcompose_supervise::Oci);
+            done.map_or_else(|error| failed(&error.chain()), |()| ExitCode::SUCCESS)
+        }
+        (None, _) => failed("__shim FOLDER [NUMBER]"),
+        (_, Err(usage)) => failed(usage),
+    }
+}
+
+/// Brings the guardian of the project whose folder is named.
+#[cfg(target_os = "linux")]
+fn guardian(folder: Option<&OsString>) -> ExitCode {
+    let Some(folder) = folder else {
+        return failed("__guard FOLDER");
+    };
+    rcompose_supervise::guard(Path::new(folder)).map_or_else(|error| failed(&error.chain()), |()| ExitCode::SUCCESS)
+}
+
+#[cfg(target_os = "linux")]
+fn failed(words: &str) -> ExitCode {
+    output::err(&format!("error: {words}\n"));
     ExitCode::FAILURE
 }
 

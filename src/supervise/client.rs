@@ -1,0 +1,311 @@
+//! The caller's side: asks guardians and shims, and reads records where none is left.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::net::SocketType;
+
+use crate::error::{Result, SuperviseError};
+use crate::follow::{self, Frame};
+use crate::guard;
+use crate::kernel;
+use crate::launch::nothing;
+use crate::parcel::{self, FromGuardian, ToGuardian};
+use crate::place::{Place, Project};
+use crate::protocol::{Reply, Request};
+use crate::record::{Phase, Record};
+use crate::socket;
+use crate::task::Task;
+
+/// Attempts to be heard by a guardian: one may be killed, or end since nothing was left, just now.
+const ATTEMPTS: u32 = 5;
+/// How often a record is looked at while a shim is being replaced.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Speaks to the guardian and the shims of a project. Its calls block; they are for a thread that may.
+#[derive(Debug, Clone)]
+pub struct Client {
+    project: Project,
+    program: PathBuf,
+}
+
+impl Client {
+    /// Knows a project; its guardian is `program` run with the word `__guard`, by default this program.
+    #[must_use]
+    pub fn new(project: Project, program: Option<PathBuf>) -> Self {
+        Self { project, program: program.unwrap_or_else(|| PathBuf::from(guard::SELF)) }
+    }
+
+    fn ask(&self, said: &ToGuardian) -> Result<FromGuardian> {
+        let path = self.project.socket();
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let socket = match socket::call(&path, SocketType::SEQPACKET) {
+                Ok(socket) => socket,
+                Err(_) => {
+                    guard::start(&self.program, &self.project)?;
+                    continue;
+                }
+            };
+            match parcel::send(&socket, said, &nothing()).and_then(|()| parcel::receive::<FromGuardian>(&socket)) {
+                Ok((FromGuardian::Refused { reason }, _)) => return Err(SuperviseError::Refused { reason }),
+                Ok((answer, _)) => return Ok(answer),
+                // It died with the question: the same one again, which is the same order.
+                Err(error) => last = Some(error),
+            }
+            std::thread::sleep(LOOK);
+        }
+        let said = last.map_or_else(|| "nothing".to_owned(), |error| error.to_string());
+        Err(SuperviseError::NoGuardian { path: self.project.folder().to_owned(), said })
+    }
+
+    /// Runs a container whose task is written, and returns when its program has begun. One that runs is left alone.
+    ///
+    /// # Errors
+    /// It cannot be started, for the reason given.
+    pub fn run(&self, name: &str) -> Result<()> {
+        self.project.container(name)?;
+        // The time is as good as any number: one order is told from another.
+        self.ask(&ToGuardian::Run { name: name.to_owned(), ticket: kernel::now() }).map(drop)
+    }
+
+    /// Names the containers that have a shim. Starts a guardian if none is there, which takes care of those whose shim died.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn census(&self) -> Result<Vec<String>> {
+        match self.ask(&ToGuardian::Census)? {
+            FromGuardian::Census { names } => Ok(names),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Connects to the shim of a container.
+    ///
+    /// # Errors
+    /// There is none: it has ended, or its shim is being replaced.
+    pub fn control(&self, name: &str) -> Result<Control> {
+        let path = self.project.container(name)?.socket();
+        let socket = socket::call(&path, SocketType::STREAM).map_err(SuperviseError::file("connect to", path))?;
+        Ok(Control { stream: socket.into() })
+    }
+
+    /// Returns what is known of a container, from its shim or else from its record.
+    ///
+    /// # Errors
+    /// There is neither.
+    pub fn status(&self, name: &str) -> Result<Record> {
+        if let Ok(record) = self.control(name).and_then(|mut it| it.status()) {
+            return Ok(record);
+        }
+        self.record(&self.project.container(name)?)
+    }
+
+    fn record(&self, place: &Place) -> Result<Record> {
+        let task = Task::read(place)?;
+        let absent = || SuperviseError::Refused { reason: format!("the container {} was never run", place.name()) };
+        Record::read(&task.record())?.ok_or_else(absent)
+    }
+
+    /// Waits until a container has ended for good, also across shims that are killed meanwhile; nothing when the time is up.
+    ///
+    /// # Errors
+    /// It was never run.
+    pub fn wait(&self, name: &str, limit: Option<Duration>) -> Result<Option<Record>> {
+        let place = self.project.container(name)?;
+        let until = limit.map(|it| Instant::now() + it);
+        loop {
+            let left = until.map(|it| it.saturating_duration_since(Instant::now()));
+            if let Ok(record) = self.control(name).and_then(|mut it| it.wait(left)) {
+                return Ok(Some(record));
+            }
+            let record = self.record(&place)?;
+            if record.phase == Phase::Ended {
+                return Ok(Some(record));
+            }
+            if left.is_some_and(|it| it.is_zero()) {
+                return Ok(None);
+            }
+            // Its shim died. If the guardian did too, this brings another one.
+            self.census()?;
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// A connection to a shim.
+#[derive(Debug)]
+pub struct Control {
+    stream: UnixStream,
+}
+
+impl Control {
+    fn io(error: io::Error) -> SuperviseError {
+        SuperviseError::Step { step: "speak with the shim", source: error }
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Reply> {
+        self.stream.write_all(&request.to_bytes()).map_err(Self::io)?;
+        self.hear()
+    }
+
+    fn hear(&mut self) -> Result<Reply> {
+        let mut bytes = vec![0; 4];
+        self.stream.read_exact(&mut bytes).map_err(Self::io)?;
+        let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        // Longer ones are refused by `parse`, with no byte of them read.
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(crate::protocol::MOST + 2);
+        bytes.resize(4 + length, 0);
+        self.stream.read_exact(&mut bytes[4..]).map_err(Self::io)?;
+        match Reply::parse(&bytes)? {
+            Some((Reply::Refused(reason), _)) => Err(SuperviseError::Refused { reason }),
+            Some((reply, _)) => Ok(reply),
+            None => Err(Self::io(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
+    fn fine(&mut self, request: &Request) -> Result<()> {
+        self.ask(request).map(drop)
+    }
+
+    fn record(reply: Reply) -> Result<Record> {
+        let Reply::Status(json) = reply else {
+            return Err(Self::io(io::ErrorKind::InvalidData.into()));
+        };
+        serde_json::from_slice(&json).map_err(|source| SuperviseError::Malformed { path: "status".into(), source })
+    }
+
+    /// Returns what is known of the container.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn status(&mut self) -> Result<Record> {
+        self.ask(&Request::Status).and_then(Self::record)
+    }
+
+    /// Waits until it has ended for good.
+    ///
+    /// # Errors
+    /// The shim is gone, or the time is up.
+    pub fn wait(&mut self, limit: Option<Duration>) -> Result<Record> {
+        self.stream.set_read_timeout(limit.map(|it| it.max(Duration::from_millis(1)))).map_err(Self::io)?;
+        self.ask(&Request::Wait).and_then(Self::record)
+    }
+
+    /// Sends a signal to its first process.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn signal(&mut self, signal: u8) -> Result<()> {
+        self.fine(&Request::Signal(signal))
+    }
+
+    /// Orders it to stop: signal, grace, SIGKILL for all; the task's own where absent. Returns at once.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn stop(&mut self, signal: Option<u8>, grace: Option<Duration>) -> Result<()> {
+        let grace = grace.map(|it| u32::try_from(it.as_millis()).unwrap_or(u32::MAX));
+        self.fine(&Request::Stop { signal, grace })
+    }
+
+    /// Gives its terminal a size.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn resize(&mut self, rows: u16, columns: u16) -> Result<()> {
+        self.fine(&Request::Resize { rows, columns })
+    }
+
+    /// Sends bytes to its standard input.
+    ///
+    /// # Errors
+    /// That is not open.
+    pub fn input(&mut self, bytes: &[u8]) -> Result<()> {
+        bytes
+            .chunks(crate::protocol::MOST / 2)
+            .try_for_each(|part| self.fine(&Request::Input(part.to_vec())))
+    }
+
+    /// Ends its standard input.
+    ///
+    /// # Errors
+    /// It is a terminal.
+    pub fn end_input(&mut self) -> Result<()> {
+        self.fine(&Request::EndInput)
+    }
+
+    /// Follows its output from now on, or from the oldest that its log holds.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn attach(mut self, from_start: bool) -> Result<Attached> {
+        self.fine(&Request::Attach { from_start })?;
+        Ok(Attached { stream: self.stream })
+    }
+}
+
+/// The output of a container, as it comes; what is typed goes the other way.
+#[derive(Debug)]
+pub struct Attached {
+    stream: UnixStream,
+}
+
+impl Attached {
+    /// Returns the next frame; nothing when the container has ended for good, or its shim was killed: then a new attachment goes on.
+    ///
+    /// # Errors
+    /// The stream ends within a frame.
+    pub fn next_frame(&mut self) -> io::Result<Option<Frame>> {
+        follow::receive(&mut self.stream)
+    }
+
+    /// Sends a request without an answer: bytes, the end of input, a size, a signal.
+    fn say(&mut self, request: &Request) -> io::Result<()> {
+        self.stream.write_all(&request.to_bytes())
+    }
+
+    /// Sends bytes to its standard input.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn input(&mut self, bytes: &[u8]) -> io::Result<()> {
+        bytes
+            .chunks(crate::protocol::MOST / 2)
+            .try_for_each(|part| self.say(&Request::Input(part.to_vec())))
+    }
+
+    /// Ends its standard input.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn end_input(&mut self) -> io::Result<()> {
+        self.say(&Request::EndInput)
+    }
+
+    /// Gives its terminal a size.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn resize(&mut self, rows: u16, columns: u16) -> io::Result<()> {
+        self.say(&Request::Resize { rows, columns })
+    }
+
+    /// Leaves; the container goes on.
+    ///
+    /// # Errors
+    /// As shutdown(2).
+    pub fn detach(self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Both)
+    }
+
+    /// Returns the descriptor, for a caller with a loop of its own. It reads log frames and writes requests.
+    #[must_use]
+    pub fn into_descriptor(self) -> OwnedFd {
+        self.stream.into()
+    }
+}

@@ -1,0 +1,141 @@
+//! What a guardian knows and holds of one container.
+
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+
+use super::{Guardian, SELF, SHIM};
+use crate::exit::Exit;
+use crate::identity::Identity;
+use crate::kernel;
+use crate::parcel::{FromGuardian, Held};
+use crate::place::Place;
+use crate::restart::{Restart, Row, Verdict};
+
+/// Shims that may die in a row before they have said anything, until whoever asked hears of it.
+const ATTEMPTS: u32 = 3;
+
+#[derive(Debug, Default)]
+pub(super) struct Holding {
+    /// Duplicates of what its shim has.
+    pub(super) held: Held,
+    /// Its first process.
+    pub(super) who: Option<Identity>,
+    /// Wait status of that, if the guardian reaped it.
+    pub(super) reaped: Option<i32>,
+    /// The order that its shim follows.
+    pub(super) ticket: Option<u64>,
+    /// Number of the shim that was made last.
+    pub(super) shim: Option<i32>,
+    /// The shim's connection.
+    pub(super) peer: Option<u64>,
+    /// The container runs.
+    pub(super) started: bool,
+    /// Who waits for it to run.
+    pub(super) asked: Vec<u64>,
+    /// Shims in a row.
+    pub(super) row: Row,
+    /// When the last one was made.
+    pub(super) since: Duration,
+    /// When another is to be made.
+    pub(super) respawn_at: Option<Duration>,
+}
+
+/// Returns whether no shim is there for a container.
+pub(super) fn is_alone(place: &Place) -> bool {
+    let Ok(lock) = File::options().read(true).write(true).open(place.lock()) else {
+        return true;
+    };
+    rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+impl Guardian {
+    /// Makes a shim.
+    pub(super) fn spawn(&mut self, name: &str) {
+        let Some(holding) = self.holdings.get_mut(name) else {
+            return;
+        };
+        holding.respawn_at = None;
+        holding.since = kernel::since_boot();
+        let spawned = self.project.container(name).map_err(|error| error.chain()).and_then(|place| {
+            let words = File::options()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(place.folder().join("shim.err"));
+            let words = words.map_err(|error| format!("open {}/shim.err: {error}", place.folder().display()))?;
+            let mut command = Command::new(SELF);
+            command.arg(SHIM).arg(place.folder()).args(holding.ticket.map(|it| it.to_string()));
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).current_dir("/");
+            command.spawn().map_err(|error| format!("run a shim: {error}"))
+        });
+        match spawned {
+            Ok(child) => holding.shim = i32::try_from(child.id()).ok(),
+            Err(reason) => self.shim_failed(name, &reason),
+        }
+    }
+
+    /// A shim died before it said anything, or could not be made.
+    fn shim_failed(&mut self, name: &str, reason: &str) {
+        let Some(holding) = self.holdings.get_mut(name) else {
+            return;
+        };
+        holding.shim = None;
+        let asked = if holding.row.count >= ATTEMPTS {
+            std::mem::take(&mut holding.asked)
+        } else {
+            Vec::new()
+        };
+        let hopeless = !asked.is_empty() && holding.who.is_none();
+        self.respawn_later(name);
+        if hopeless {
+            self.holdings.remove(name);
+        }
+        for peer in asked {
+            self.tell(peer, &FromGuardian::Refused { reason: format!("no shim for {name}: {reason}") });
+        }
+    }
+
+    /// Plans another shim: at once, and after pauses that grow where they keep dying.
+    pub(super) fn respawn_later(&mut self, name: &str) {
+        let now = kernel::since_boot();
+        if let Some(holding) = self.holdings.get_mut(name) {
+            let is_first = holding.row.count == 0 || now.saturating_sub(holding.since) >= crate::restart::SETTLED;
+            let verdict = holding.row.after(Restart::Always, &Exit::Unknown, now.saturating_sub(holding.since), false);
+            let pause = if let (Verdict::Again(pause), false) = (verdict, is_first) {
+                pause
+            } else {
+                Duration::ZERO
+            };
+            holding.respawn_at = Some(now + pause);
+        }
+    }
+
+    /// Takes note of a child that was reaped.
+    pub(super) fn reaped(&mut self, pid: i32, status: i32) {
+        let first = self.holdings.iter_mut().find(|(_, it)| it.who.as_ref().is_some_and(|who| who.pid == pid));
+        if let Some((_, holding)) = first {
+            holding.reaped = Some(status);
+            if let Some(peer) = holding.peer {
+                self.tell(peer, &FromGuardian::Reaped { status });
+            }
+            return;
+        }
+        let shim = self
+            .holdings
+            .iter()
+            .find(|(_, it)| it.shim == Some(pid) && it.peer.is_none() && it.respawn_at.is_none());
+        if let Some(name) = shim.map(|(name, _)| name.clone()) {
+            let place = self.project.container(&name);
+            let words = place
+                .ok()
+                .and_then(|it| std::fs::read_to_string(it.folder().join("shim.err")).ok())
+                .unwrap_or_default();
+            self.shim_failed(&name, &format!("it ended ({:?}) before it reported; {}", Exit::from_wait(status), words.trim()));
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The guardian: one for each project, for as long as a shim lives.
+
+mod holding;
+mod spoken;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::FlockOperation;
+use rustix::net::SocketType;
+use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
+
+use crate::error::{Result, SuperviseError};
+use crate::kernel;
+use crate::launch::nothing;
+use crate::parcel::{self, FromGuardian};
+use crate::place::{self, Project};
+use crate::poll::{Poll, Ready};
+use crate::record::{Phase, Record};
+use crate::socket;
+use crate::task::Task;
+use holding::Holding;
+
+/// The word under which the program is a shim.
+pub(crate) const SHIM: &str = "__shim";
+/// The word under which the program is a guardian.
+pub(crate) const GUARDIAN: &str = "__guard";
+/// The program itself, also when its file was replaced meanwhile.
+pub(crate) const SELF: &str = "/proc/self/exe";
+
+/// How long a guardian with nothing to guard waits for somebody to ask.
+const IDLE: Duration = Duration::from_secs(1);
+/// How long another guardian may take from its lock to its socket.
+const OTHER: Duration = Duration::from_secs(3);
+
+const LISTENER: u64 = 0;
+const SIGNALS: u64 = 1;
+const FIRST_PEER: u64 = 16;
+
+struct Guardian {
+    project: Project,
+    poll: Poll,
+    listener: OwnedFd,
+    signals: OwnedFd,
+    peers: BTreeMap<u64, OwnedFd>,
+    count: u64,
+    holdings: BTreeMap<String, Holding>,
+    /// Since when there is nothing to guard.
+    idle: Option<Duration>,
+}
+
+/// Starts a guardian, unless one is there. Returns when its socket is.
+///
+/// # Errors
+/// It cannot be started; its words are in the error.
+pub(crate) fn start(program: &Path, project: &Project) -> Result<()> {
+    let mut command = Command::new(program);
+    command
+        .arg(GUARDIAN)
+        .arg(project.folder())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let output = command.output().map_err(SuperviseError::file("run", program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(SuperviseError::NoGuardian { path: project.folder().to_owned(), said })
+}
+
+/// Becomes the guardian of a project, in the background; returns in the foreground when its socket is there, or another guardian's.
+///
+/// # Errors
+/// The folder or the socket cannot be made.
+pub fn run(folder: &Path) -> Result<()> {
+    kernel::close_inherited();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
+    let project = Project::new(folder.to_owned());
+    place::private(folder)?;
+    let path = project.lock();
+    let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let mut lock = opened.map_err(SuperviseError::file("open", &path))?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return other(&project),
+        Err(errno) => return Err(SuperviseError::file("lock", path)(errno.into())),
+    }
+    let listener =
+        socket::serve(&project.socket(), SocketType::SEQPACKET).map_err(SuperviseError::file("make the socket", project.socket()))?;
+    let pid = kernel::fork(|| {
+        // Apart from whoever started it: no terminal, no pipe of it is kept open.
+        let _ = rustix::process::setsid();
+        let apart = apart();
+        let _ = lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
+        let guarded = apart.and_then(|()| Guardian::new(project.clone(), listener)).and_then(|mut it| it.attend());
+        u8::from(guarded.is_err())
+    });
+    pid.map(drop).map_err(SuperviseError::step("fork"))
+}
+
+/// Waits until the guardian that holds the lock can be reached.
+fn other(project: &Project) -> Result<()> {
+    let until = Instant::now() + OTHER;
+    loop {
+        match socket::call(&project.socket(), SocketType::SEQPACKET) {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > until => return Err(SuperviseError::file("connect to", project.socket())(error)),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+fn apart() -> Result<()> {
+    let null = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .map_err(SuperviseError::file("open", "/dev/null"))?;
+    let step = || SuperviseError::step::<rustix::io::Errno>("leave the standard streams");
+    rustix::stdio::dup2_stdin(&null).map_err(step())?;
+    rustix::stdio::dup2_stdout(&null).map_err(step())?;
+    rustix::stdio::dup2_stderr(&null).map_err(step())
+}
+
+impl Guardian {
+    fn new(project: Project, listener: OwnedFd) -> Result<Self> {
+        set_child_subreaper(Some(getpid())).map_err(SuperviseError::step("become a subreaper"))?;
+        let poll = Poll::new()?;
+        let signals = kernel::signals(&[libc::SIGCHLD, libc::SIGTERM]).map_err(SuperviseError::step("watch signals"))?;
+        poll.add(&signals, SIGNALS, Ready::IN)?;
+        poll.add(&listener, LISTENER, Ready::IN)?;
+        let (peers, holdings) = (BTreeMap::new(), BTreeMap::new());
+        let mut guardian = Self { project, poll, listener, signals, peers, count: 0, holdings, idle: None };
+        guardian.look_around();
+        Ok(guardian)
+    }
+
+    /// Finds containers whose shim died while no guardian was there. Shims that live say so themselves.
+    fn look_around(&mut self) {
+        for place in self.project.containers().unwrap_or_default() {
+            let record = Task::read(&place).ok().and_then(|task| Record::read(&task.record()).ok().flatten());
+            if record.is_some_and(|it| it.phase != Phase::Ended) && holding::is_alone(&place) {
+                let holding = Holding { respawn_at: Some(kernel::since_boot()), ..Holding::default() };
+                self.holdings.insert(place.name().to_owned(), holding);
+            }
+        }
+    }
+
+    fn attend(&mut self) -> Result<()> {
+        loop {
+            self.clock();
+            let now = kernel::since_boot();
+            let idle = if self.holdings.is_empty() && self.peers.is_empty() {
+                Some(*self.idle.get_or_insert(now) + IDLE)
+            } else {
+                None
+            };
+            if idle.is_none() {
+                self.idle = None;
+            }
+            if idle.is_some_and(|it| it <= now) {
+                // The lock is still held: whoever connected meanwhile hears nothing, and starts another guardian.
+                let _ = std::fs::remove_file(self.project.socket());
+                return Ok(());
+            }
+            let due = self.holdings.values().filter_map(|it| it.respawn_at).chain(idle).min();
+            for (number, _) in self.poll.wait(due.map(|at| at.saturating_sub(now)))? {
+                match number {
+                    LISTENER => self.accept(),
+                    SIGNALS => self.take_signals(),
+                    peer => self.hear(peer),
+                }
+            }
+        }
+    }
+
+    fn clock(&mut self) {
+        let now = kernel::since_boot();
+        let due: Vec<String> = self
+            .holdings
+            .iter()
+            .filter(|(_, it)| it.respawn_at.is_some_and(|at| at <= now))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in due {
+            self.spawn(&name);
+        }
+    }
+
+    fn accept(&mut self) {
+        if let Some(peer) = socket::accept(&self.listener) {
+            let number = FIRST_PEER + self.count;
+            if self.poll.add(&peer, number, Ready::IN).is_ok() {
+                self.count += 1;
+                self.peers.insert(number, peer);
+            }
+        }
+    }
+
+    fn tell(&mut self, peer: u64, said: &FromGuardian) {
+        if let Some(socket) = self.peers.get(&peer)
+            && parcel::send(socket, said, &nothing()).is_err()
+        {
+            self.lose(peer);
+        }
+    }
+
+    /// Reaps shims, and whatever else was left to this subreaper: first processes of containers whose shim was killed.
+    fn take_signals(&mut self) {
+        while let Some(signal) = kernel::next_signal(&self.signals) {
+            if signal != libc::SIGCHLD {
+                continue;
+            }
+            while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+                self.reaped(pid.as_raw_nonzero().get(), status.as_raw());
+            }
+        }
+    }
+}

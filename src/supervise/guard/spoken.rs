@@ -1,0 +1,130 @@
+//! What is said to a guardian, and what it answers.
+
+use std::io;
+
+use super::{Guardian, Holding};
+use crate::identity::Identity;
+use crate::parcel::{self, FromGuardian, Held, Tag, ToGuardian};
+
+impl Guardian {
+    /// Hears everything that a peer has said.
+    pub(super) fn hear(&mut self, peer: u64) {
+        while let Some(socket) = self.peers.get(&peer) {
+            match parcel::receive::<ToGuardian>(socket) {
+                Ok((said, held)) => self.heard(peer, said, held),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.lose(peer),
+            }
+        }
+    }
+
+    /// A peer is gone. If it was a shim that did not say so, it was killed: another takes its place.
+    pub(super) fn lose(&mut self, peer: u64) {
+        if let Some(socket) = self.peers.remove(&peer) {
+            self.poll.remove(&socket);
+        }
+        for holding in self.holdings.values_mut() {
+            holding.asked.retain(|it| *it != peer);
+        }
+        let orphan = self.holdings.iter_mut().find(|(_, it)| it.peer == Some(peer));
+        if let Some((name, holding)) = orphan {
+            holding.peer = None;
+            holding.shim = None;
+            let name = name.clone();
+            self.respawn_later(&name);
+        }
+    }
+
+    fn heard(&mut self, peer: u64, said: ToGuardian, held: Held) {
+        match said {
+            ToGuardian::Run { name, ticket } => self.order(peer, &name, ticket),
+            ToGuardian::Hello { name, who } => self.hello(peer, name, who, held),
+            ToGuardian::Hold { name, who } => {
+                if let Some(holding) = self.of(peer, &name) {
+                    holding.take(who, held);
+                }
+            }
+            ToGuardian::Started { name } => {
+                let asked = self.of(peer, &name).map(|it| {
+                    it.started = true;
+                    std::mem::take(&mut it.asked)
+                });
+                for peer in asked.into_iter().flatten() {
+                    self.tell(peer, &FromGuardian::Fine);
+                }
+            }
+            ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
+            ToGuardian::Census => {
+                let names = self.holdings.keys().cloned().collect();
+                self.tell(peer, &FromGuardian::Census { names });
+            }
+        }
+    }
+
+    /// The holding of a shim that speaks for itself.
+    fn of(&mut self, peer: u64, name: &str) -> Option<&mut Holding> {
+        self.holdings.get_mut(name).filter(|it| it.peer == Some(peer))
+    }
+
+    fn order(&mut self, peer: u64, name: &str, ticket: u64) {
+        if let Err(error) = self.project.container(name) {
+            self.tell(peer, &FromGuardian::Refused { reason: error.chain() });
+            return;
+        }
+        let is_new = !self.holdings.contains_key(name);
+        let holding = self.holdings.entry(name.to_owned()).or_default();
+        if holding.started {
+            self.tell(peer, &FromGuardian::Fine);
+            return;
+        }
+        holding.asked.push(peer);
+        if is_new {
+            holding.ticket = Some(ticket);
+            self.spawn(name);
+        }
+    }
+
+    fn hello(&mut self, peer: u64, name: String, who: Option<Identity>, held: Held) {
+        if self.project.container(&name).is_err() {
+            return;
+        }
+        let holding = self.holdings.entry(name).or_default();
+        holding.peer = Some(peer);
+        holding.respawn_at = None;
+        let answer = FromGuardian::Held { reaped: holding.reaped };
+        let sent = if held.is_empty() {
+            self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&holding.held)))
+        } else {
+            holding.take(who, held);
+            self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&Held::new())))
+        };
+        if sent.is_some_and(|it| it.is_err()) {
+            self.lose(peer);
+        }
+    }
+
+    fn gone(&mut self, peer: u64, name: &str, reason: Option<String>) {
+        if self.of(peer, name).is_none() {
+            return;
+        }
+        for asked in self.holdings.remove(name).map(|it| it.asked).unwrap_or_default() {
+            let answer = reason.clone().map_or(FromGuardian::Fine, |reason| FromGuardian::Refused { reason });
+            self.tell(asked, &answer);
+        }
+    }
+}
+
+impl Holding {
+    /// Holds what a shim hands over, in the place of what was held.
+    fn take(&mut self, who: Option<Identity>, held: Held) {
+        if self.who != who {
+            self.reaped = None;
+        }
+        self.who = who;
+        // Only the first process is ever told apart from others by number: a status is kept for as long as it is held.
+        if !held.contains_key(&Tag::Process) {
+            self.reaped = None;
+        }
+        self.held = held;
+    }
+}

@@ -1,0 +1,125 @@
+//! Which process is meant: a number alone may be another's tomorrow.
+
+use std::fs;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use serde::{Deserialize, Serialize};
+
+use crate::kernel;
+
+/// A process, surely that one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Its number.
+    pub pid: i32,
+    /// When it began, in ticks since boot (field 22 of `/proc/PID/stat`).
+    pub began: u64,
+    /// Number of its descriptor's inode; unique for the time of a boot since Linux 6.9.
+    pub inode: u64,
+    /// The boot.
+    pub boot: String,
+}
+
+/// What `/proc/PID/stat` says.
+struct Stat {
+    zombie: bool,
+    began: u64,
+    exit: Option<i32>,
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold spaces and brackets: what comes after its last bracket is plain. Fields count from 1, the state is the third.
+    let fields: Vec<&str> = text.rsplit_once(") ")?.1.split_whitespace().collect();
+    let field = |number: usize| fields.get(number - 3);
+    Some(Stat {
+        zombie: field(3).is_some_and(|it| *it == "Z"),
+        began: field(22)?.parse().ok()?,
+        exit: field(52).and_then(|it| it.parse().ok()),
+    })
+}
+
+/// Returns what tells this boot from others; empty where there is no such file.
+#[must_use]
+pub fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+impl Identity {
+    /// Knows a process by a descriptor of it that is held.
+    #[must_use]
+    pub fn of(pid: i32, pidfd: BorrowedFd<'_>) -> Option<Self> {
+        let began = stat(pid)?.began;
+        let inode = rustix::fs::fstat(pidfd).ok()?.st_ino;
+        Some(Self { pid, began, inode, boot: boot() })
+    }
+
+    /// Opens the process, if it is still there; one that ended and was not yet reaped is.
+    #[must_use]
+    pub fn open(&self) -> Option<OwnedFd> {
+        if boot() != self.boot {
+            return None;
+        }
+        let pidfd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        // Asked with the descriptor held: from here on the number cannot become another's.
+        self.is(&pidfd).then_some(pidfd)
+    }
+
+    /// Returns whether a descriptor is of this process.
+    #[must_use]
+    pub fn is(&self, pidfd: &OwnedFd) -> bool {
+        let same_inode = rustix::fs::fstat(pidfd).is_ok_and(|it| it.st_ino == self.inode);
+        same_inode && stat(self.pid).is_none_or(|it| it.began == self.began)
+    }
+
+    /// Returns whether the process has ended, reaped or not.
+    pub(crate) fn has_ended(&self) -> bool {
+        stat(self.pid).is_none_or(|it| it.zombie || it.began != self.began)
+    }
+
+    /// Returns the wait status of the process if it has ended and anybody knows it. A child of the caller is reaped.
+    #[must_use]
+    pub(crate) fn wait_status(&self, pidfd: &OwnedFd) -> Option<i32> {
+        use rustix::process::{WaitOptions, waitpid};
+        if let Ok(Some((_, status))) = waitpid(Pid::from_raw(self.pid), WaitOptions::NOHANG) {
+            return Some(status.as_raw());
+        }
+        // Reaped by another, and the kernel kept the status for whoever holds a descriptor; or not yet reaped, and field 52 has it.
+        kernel::exit_of(pidfd.as_fd())
+            .or_else(|| stat(self.pid).filter(|it| it.zombie && it.began == self.began)?.exit)
+            .or_else(|| kernel::exit_of(pidfd.as_fd()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    fn open(pid: i32) -> OwnedFd {
+        pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap()
+    }
+
+    #[test]
+    fn a_process_is_known_again_and_another_is_not_taken_for_it() {
+        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let pidfd = open(pid);
+        let who = Identity::of(pid, pidfd.as_fd()).unwrap();
+        assert!(who.is(&pidfd) && who.open().is_some());
+        assert!(Identity { began: who.began + 1, ..who.clone() }.open().is_none());
+        assert!(Identity { inode: who.inode + 1, ..who.clone() }.open().is_none());
+        assert!(Identity { boot: "another".to_owned(), ..who.clone() }.open().is_none());
+        child.kill().unwrap();
+        assert_eq!(rustix::event::poll(&mut [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)], None), Ok(1));
+        // Not reaped yet: field 52 of its stat.
+        assert_eq!(stat(pid).and_then(|it| it.zombie.then_some(it.exit)?), Some(libc::SIGKILL));
+        child.wait().unwrap();
+        assert!(who.open().is_none());
+        // Reaped: the kernel keeps it for the descriptor.
+        if let Some(status) = kernel::exit_of(pidfd.as_fd()) {
+            assert_eq!(status, libc::SIGKILL);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The few system calls that no safe crate here makes.
+#![expect(unsafe_code, reason = "fork, signalfd and two calls on process descriptors; each block names its invariant")]
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+/// Blocks signals for this thread and those it makes.
+///
+/// # Errors
+/// As sigprocmask(2).
+pub(crate) fn block_signals() -> io::Result<()> {
+    // SAFETY: the set is filled before it is read, and the old one is not asked for.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut())).map(drop)
+    }
+}
+
+/// Lets all signals through again; for a child before it runs another program.
+pub(crate) fn unblock_signals() -> io::Result<()> {
+    // SAFETY: as in `block_signals`.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut())).map(drop)
+    }
+}
+
+/// Makes a descriptor from which blocked signals are read.
+///
+/// # Errors
+/// As signalfd(2).
+pub(crate) fn signals(wanted: &[i32]) -> io::Result<OwnedFd> {
+    // SAFETY: the set is emptied before it is used; the descriptor is new and owned by nobody else.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in wanted {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        let made = check(libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK))?;
+        Ok(OwnedFd::from_raw_fd(made))
+    }
+}
+
+/// Reads one signal; nothing when none waits.
+pub(crate) fn next_signal(signals: &OwnedFd) -> Option<i32> {
+    let mut information = [0u8; size_of::<libc::signalfd_siginfo>()];
+    match rustix::io::read(signals, &mut information) {
+        Ok(length) if length >= 4 => {
+            i32::try_from(u32::from_ne_bytes([information[0], information[1], information[2], information[3]])).ok()
+        }
+        _ => None,
+    }
+}
+
+/// Sends a signal to a process, surely that one.
+///
+/// # Errors
+/// As pidfd_send_signal(2); `ESRCH` when it has ended.
+pub(crate) fn signal(pidfd: BorrowedFd<'_>, number: i32) -> io::Result<()> {
+    // SAFETY: numbers only; no information is passed.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), number, std::ptr::null::<u8>(), 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// `struct pidfd_info`, first version; source: `linux/pidfd.h`.
+#[repr(C)]
+#[derive(Default)]
+struct Information {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit: i32,
+}
+
+const INFORMATION_EXIT: u64 = 1 << 3;
+/// `_IOWR(0xFF, 11, struct pidfd_info)`.
+const GET_INFORMATION: u64 = (3 << 30) | ((size_of::<Information>() as u64) << 16) | (0xFF << 8) | 11;
+
+/// Asks the kernel for the wait status of a process that somebody else has reaped (Linux 6.15); nothing where it does not know.
+pub(crate) fn exit_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
+    let mut information = Information { mask: INFORMATION_EXIT, ..Information::default() };
+    // SAFETY: the structure has the size that the request names, and outlives the call.
+    let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFORMATION as _, &raw mut information) };
+    (result == 0 && information.mask & INFORMATION_EXIT != 0).then_some(information.exit)
+}
+
+/// Runs a function in a child of this process, which has one thread. The child ends with what the function returns.
+///
+/// # Errors
+/// As fork(2).
+pub(crate) fn fork(child: impl FnOnce() -> u8) -> io::Result<rustix::process::Pid> {
+    // SAFETY: shim and guardian have one thread, so nothing is held by another one in the child.
+    match check(unsafe { libc::fork() })? {
+        0 => {
+            // A panic must not unwind into the parent's loop.
+            let status = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(u8::MAX);
+            // SAFETY: ends this process without running what belongs to the parent.
+            unsafe { libc::_exit(i32::from(status)) }
+        }
+        pid => rustix::process::Pid::from_raw(pid).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData)),
+    }
+}
+
+/// Closes what a careless caller left open. For the beginning of a program, which has opened nothing yet.
+pub(crate) fn close_inherited() {
+    // SAFETY: numbers only; nobody in this process owns a descriptor yet.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
+}
+
+/// Closes every descriptor from 3 on, but one. For a child of [`fork`], which drops nothing that it inherited.
+pub(crate) fn close_all_but(kept: &OwnedFd) {
+    let kept = u32::try_from(kept.as_raw_fd()).unwrap_or(u32::MAX);
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), u32::MAX)] {
+        if first <= last {
+            // SAFETY: numbers only; owners of these descriptors are in memory that this process never drops.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Time since boot, sleep included.
+pub(crate) fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    u64::try_from(time.tv_sec)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,49 @@
+//! What lives on beside a container when nobody looks: a shim for each container and a guardian for each project.
+//!
+//! - The **shim** is the parent of a container's first process. It writes its log, answers on a control socket, stops it, starts it again,
+//!   and records how it ended. Every step is on disk before it is taken.
+//! - The **guardian** holds duplicates of every descriptor a shim could lose. It starts shims, replaces one that was killed, hands back
+//!   what it held, and ends when no shim is left. A shim that loses its guardian starts another one.
+//!
+//! Both are loops of one thread around epoll. [`Launcher`] is the seam to whoever makes containers; [`Client`] is the caller's side.
+//!
+//! This room must not know Compose or an engine, print, or have an async runtime.
+
+#![cfg(target_os = "linux")]
+
+mod client;
+mod error;
+mod exit;
+mod follow;
+mod frame;
+mod guard;
+mod identity;
+mod kernel;
+mod launch;
+mod log;
+mod oci;
+mod parcel;
+mod place;
+mod poll;
+mod protocol;
+mod record;
+mod restart;
+mod shim;
+mod socket;
+mod task;
+
+pub use client::{Attached, Client, Control};
+pub use error::{Result, SuperviseError};
+pub use exit::Exit;
+pub use follow::{Frame, Reader, receive};
+pub use frame::{Head, Stream};
+pub use guard::run as guard;
+pub use identity::{Identity, boot};
+pub use launch::{Launcher, Made, Streams};
+pub use oci::Oci;
+pub use place::{Place, Project};
+pub use protocol::Malformed;
+pub use record::{Ended, Phase, Record, Stop};
+pub use restart::{NoPolicy, Restart, Row, Verdict};
+pub use shim::run as shim;
+pub use task::{Input, Limits, Task, forget};

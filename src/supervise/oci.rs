@@ -1,0 +1,152 @@
+//! The launcher of OCI bundles: the runtime room behind the seam.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use rcompose_runtime::bundle::Bundle;
+use rcompose_runtime::plan::{self, Choices, Plan};
+use rcompose_runtime::{Container, How, Record, RuntimeError, Start};
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{self, Identity};
+use crate::launch::{Launcher, Made, Streams};
+use crate::place::Place;
+use crate::record;
+use crate::task::Task;
+
+/// Makes containers of OCI bundles ([`Task::bundle`]), by system calls.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Oci;
+
+/// What is known of a container from before it is made until it is cleaned away.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    record: Record,
+    hooks: BTreeMap<String, Vec<oci_spec::runtime::Hook>>,
+    annotations: BTreeMap<String, String>,
+}
+
+fn path(place: &Place) -> PathBuf {
+    place.folder().join("container.json")
+}
+
+fn words(error: RuntimeError) -> String {
+    error.chain()
+}
+
+impl Known {
+    fn new(place: &Place, plan: &Plan) -> Self {
+        let group = |it: &plan::cgroup::Folder| (it.path.clone(), it.mount.clone(), it.unified, it.controllers.clone());
+        let record = Record {
+            id: place.name().to_owned(),
+            pid: 0,
+            began: 0,
+            boot: identity::boot(),
+            bundle: plan.bundle.clone(),
+            rootfs: plan.rootfs.clone(),
+            created: String::new(),
+            groups: plan.cgroup.folders.iter().map(group).collect(),
+            no_pivot: false,
+        };
+        let hooks = [("poststart", &plan.hooks.poststart), ("poststop", &plan.hooks.poststop)];
+        let hooks = hooks.into_iter().map(|(name, hooks)| (name.to_owned(), hooks.clone())).collect();
+        Self { record, hooks, annotations: plan.annotations.clone() }
+    }
+
+    fn write(&self, place: &Place) -> Result<(), String> {
+        record::put(&path(place), &serde_json::to_vec(self).unwrap_or_default()).map_err(|error| error.chain())
+    }
+
+    /// Nothing where nothing was made.
+    fn read(place: &Place) -> Option<Self> {
+        serde_json::from_slice(&fs::read(path(place)).ok()?).ok()
+    }
+
+    fn container(&self, place: &Place) -> Container {
+        Container::new(self.record.clone(), place.gate())
+    }
+
+    fn run_hooks(&self, kind: &'static str) -> Result<(), String> {
+        let hooks = self.hooks.get(kind).map(Vec::as_slice).unwrap_or_default();
+        rcompose_runtime::run_hooks(kind, hooks, &self.record, &self.annotations).map_err(words)
+    }
+}
+
+impl Launcher for Oci {
+    fn make(&self, place: &Place, task: &Task, streams: Option<Streams>) -> Result<Made, String> {
+        let bundle = Bundle::read(&task.bundle).map_err(words)?;
+        let host = rcompose_runtime::host::read().map_err(words)?;
+        let plan = plan::plan(place.name(), &bundle.spec, &bundle.folder, &host, Choices::default()).map_err(words)?;
+        // Written first: should this child be killed half way, its groups are known, and with them what is in them.
+        let mut known = Known::new(place, &plan);
+        known.write(place)?;
+        let gate = place.gate();
+        let _ = fs::remove_file(&gate);
+        let (ours, theirs) = UnixStream::pair().map_err(|error| format!("make a pair of sockets: {error}"))?;
+        let console = if streams.is_none() { Some(OwnedFd::from(theirs)) } else { None };
+        let stdio = streams.as_ref().map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]);
+        let how = How { start: Start::Later(&gate), stdio, console: console.as_ref().map(AsFd::as_fd), preserve_fds: 0 };
+        let created = rcompose_runtime::create(&plan, how).map_err(words)?;
+        known.record.pid = created.pid;
+        known.record.began = created.began;
+        drop(console);
+        let master = if streams.is_some() {
+            Ok(None)
+        } else {
+            rcompose_runtime::receive_terminal(&ours).map(Some)
+        };
+        let master = known.write(place).and_then(|()| master.map_err(|error| format!("receive the terminal: {error}")));
+        match master {
+            Ok(master) => {
+                let warnings = [plan.warnings, created.warnings].concat();
+                Ok(Made { pid: created.pid, pidfd: created.pidfd, master, warnings })
+            }
+            Err(reason) => {
+                // The first reason counts.
+                let _ = known.container(place).delete(true);
+                Err(reason)
+            }
+        }
+    }
+
+    fn open_gate(&self, place: &Place) -> Result<(), String> {
+        let gate = place.gate();
+        if !gate.exists() {
+            return Ok(());
+        }
+        rcompose_runtime::start(&gate).map_err(words)?;
+        // As the OCI spec has it: a hook that fails after the start leaves the container running.
+        if let Some(known) = Known::read(place) {
+            let _ = known.run_hooks("poststart");
+        }
+        Ok(())
+    }
+
+    fn kill(&self, place: &Place, _: &Task, who: &Identity) {
+        if let Some(known) = Known::read(place) {
+            let _ = known.container(place).kill(Signal::KILL.as_raw(), true);
+        }
+        // Where there is no group, the end of the first process is that of its namespace.
+        if let Some(pidfd) = who.open() {
+            let _ = crate::kernel::signal(pidfd.as_fd(), Signal::KILL.as_raw());
+        }
+    }
+
+    fn clean(&self, place: &Place, _: &Task, _: Option<&Identity>) -> Result<(), String> {
+        let Some(known) = Known::read(place) else {
+            return Ok(());
+        };
+        known.container(place).delete(true).map_err(words)?;
+        for path in [place.gate(), path(place)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(format!("remove {}: {error}", path.display())),
+                _ => {}
+            }
+        }
+        known.run_hooks("poststop")
+    }
+}

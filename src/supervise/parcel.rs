@@ -1,0 +1,148 @@
+//! What shim, guardian and client say to each other: one packet of JSON, with descriptors.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, recv, recvmsg, sendmsg,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Identity;
+
+/// What a descriptor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tag {
+    /// Pipe of standard output.
+    Out,
+    /// Pipe of standard error.
+    Err,
+    /// Pipe of standard input.
+    In,
+    /// The other side of the terminal.
+    Master,
+    /// Pipe between terminal and log: reading end.
+    StageOut,
+    /// Pipe between terminal and log: writing end.
+    StageIn,
+    /// The container's first process.
+    Process,
+}
+
+/// Descriptors by what they are for.
+pub(crate) type Held = BTreeMap<Tag, OwnedFd>;
+
+/// What is said to a guardian.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum ToGuardian {
+    /// A client: let a shim run this container. Answered by `Fine` once it has started, or `Refused`.
+    Run { name: String, ticket: u64 },
+    /// A shim: it is there. Without descriptors it asks for those that are held. Answered by `Held`.
+    Hello { name: String, who: Option<Identity> },
+    /// A shim: these are all of its descriptors now.
+    Hold { name: String, who: Option<Identity> },
+    /// A shim: the container runs.
+    Started { name: String },
+    /// A shim: the container has ended and stays so, or never began.
+    Gone { name: String, reason: Option<String> },
+    /// A client: which containers have a shim. Answered by `Census`.
+    Census,
+}
+
+/// What a guardian says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromGuardian {
+    /// It is done.
+    Fine,
+    /// It is not, for this reason.
+    Refused { reason: String },
+    /// What is held for the shim; and, if the guardian reaped the first process, its wait status.
+    Held { reaped: Option<i32> },
+    /// The guardian reaped the first process.
+    Reaped { status: i32 },
+    /// Containers with a shim.
+    Census { names: Vec<String> },
+}
+
+/// What a launching child tells its shim.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum FromLauncher {
+    Made { who: Identity, warnings: Vec<String> },
+    Failed { reason: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Packet<T> {
+    tags: Vec<Tag>,
+    said: T,
+}
+
+/// Most bytes of a packet; a census of 500 names of 128 bytes fits.
+const MOST: usize = 96 * 1024;
+/// Most descriptors of a packet: one for each tag.
+const DESCRIPTORS: usize = 7;
+
+/// Sends a packet whole or not at all.
+pub(crate) fn send<T: Serialize>(socket: impl AsFd, said: &T, held: &BTreeMap<Tag, BorrowedFd<'_>>) -> io::Result<()> {
+    let bytes = serde_json::to_vec(&Packet { tags: held.keys().copied().collect(), said })?;
+    let descriptors: Vec<BorrowedFd<'_>> = held.values().copied().collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    loop {
+        match sendmsg(&socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+            Err(rustix::io::Errno::INTR) => {}
+            other => return other.map(drop).map_err(Into::into),
+        }
+    }
+}
+
+/// Reads a packet; `UnexpectedEof` when the other side is gone, `WouldBlock` when there is none.
+pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<(T, Held)> {
+    // As much memory as the packet needs: a shim has little, and keeps what it once had.
+    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    let mut bytes = vec![0u8; length.clamp(1, MOST)];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        match recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::CONNRESET) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            other => break other?,
+        }
+    };
+    // Taken first, so that they are closed if the rest is no packet.
+    let descriptors: Vec<OwnedFd> = control
+        .drain()
+        .filter_map(|it| {
+            if let RecvAncillaryMessage::ScmRights(rights) = it {
+                Some(rights)
+            } else {
+                None
+            }
+        })
+        .flatten()
+        .collect();
+    if received.bytes == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    if received.flags.contains(rustix::net::ReturnFlags::TRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet that is too long"));
+    }
+    let packet: Packet<T> = serde_json::from_slice(&bytes[..received.bytes])?;
+    if packet.tags.len() != descriptors.len() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "descriptors were lost on the way: too many are open"));
+    }
+    Ok((packet.said, packet.tags.into_iter().zip(descriptors).collect()))
+}
+
+/// Lends descriptors.
+pub(crate) fn lend(held: &Held) -> BTreeMap<Tag, BorrowedFd<'_>> {
+    held.iter().map(|(tag, fd)| (*tag, fd.as_fd())).collect()
+}

@@ -1,0 +1,113 @@
+//! What a shim is to do with one container: written once, before its guardian is asked to run it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Result, SuperviseError};
+use crate::place::{self, Place};
+use crate::record;
+use crate::restart::Restart;
+
+/// What a shim is to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// What the launcher makes the container of.
+    pub bundle: PathBuf,
+    /// Folder of what outlives a start of the machine: record and log.
+    pub keep: PathBuf,
+    /// It has a terminal instead of two streams.
+    pub terminal: bool,
+    /// Its standard input.
+    pub input: Input,
+    /// Who may open its streams anew (`/dev/stdout`): user and group; the owner of the folder when absent.
+    pub owner: Option<(u32, u32)>,
+    /// When it is started again.
+    pub restart: Restart,
+    /// The signal that asks it to stop.
+    pub stop_signal: u8,
+    /// Milliseconds from that signal to SIGKILL.
+    pub grace: u32,
+    /// How much of its log is kept.
+    pub log: Limits,
+}
+
+/// Where standard input comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// Nowhere.
+    None,
+    /// From whoever attaches; it stays open when they leave.
+    Open,
+}
+
+/// How much of a log is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// A segment of at least this many bytes is followed by another.
+    pub max_size: u64,
+    /// Most segments; the oldest goes.
+    pub max_file: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_size: 16 << 20, max_file: 5 }
+    }
+}
+
+impl Task {
+    /// Makes the folders of a container and writes its task.
+    ///
+    /// # Errors
+    /// A folder or the file cannot be made.
+    pub fn write(&self, place: &Place) -> Result<()> {
+        place::private(place.folder())?;
+        place::private(&self.keep)?;
+        record::put(&place.task(), &serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Reads the task of a container.
+    ///
+    /// # Errors
+    /// There is none, or it is none.
+    pub fn read(place: &Place) -> Result<Self> {
+        let path = place.task();
+        let text = fs::read(&path).map_err(SuperviseError::file("read", &path))?;
+        serde_json::from_slice(&text).map_err(|source| SuperviseError::Malformed { path, source })
+    }
+
+    pub(crate) fn record(&self) -> PathBuf {
+        self.keep.join("state.json")
+    }
+
+    /// Returns the folder of its log.
+    #[must_use]
+    pub fn log_folder(&self) -> &Path {
+        &self.keep
+    }
+}
+
+/// Removes what a container that has ended left under `/run`; its log and its record stay. An absent place is removed.
+///
+/// # Errors
+/// Its shim still lives, or the folder cannot be removed.
+pub fn forget(place: &Place) -> Result<()> {
+    let path = place.lock();
+    match fs::File::open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        other => {
+            let lock = other.map_err(SuperviseError::file("open", &path))?;
+            rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| SuperviseError::Refused {
+                reason: format!("the container {} is still looked after; stop it first", place.name()),
+            })?;
+        }
+    }
+    match fs::remove_dir_all(place.folder()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SuperviseError::file("remove", place.folder())(error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,135 @@
+//! Starts, ends, restarts and stops.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rcompose_supervise::{Exit, Limits, Phase, Restart, Stream, forget};
+
+use crate::rig::{Rig, until};
+
+fn exit(rig: &Rig, name: &str) -> Exit {
+    rig.end(name).ended.unwrap().exit
+}
+
+#[test]
+fn a_status_is_recorded_and_the_output_kept_and_nothing_stays() {
+    let rig = Rig::new();
+    rig.sh("a", "echo out; echo err >&2; exit 7");
+    rig.sh("b", "kill -9 $$");
+    rig.sh("c", "exit 0");
+    assert_eq!((exit(&rig, "a"), exit(&rig, "b"), exit(&rig, "c")), (Exit::Code(7), Exit::Signal(9), Exit::Code(0)));
+    assert_eq!((rig.text("a", Stream::Out).as_str(), rig.text("a", Stream::Err).as_str()), ("out\n", "err\n"));
+    rig.settle();
+    assert!(!rig.project.folder().join("guard.sock").exists());
+    for name in ["a", "b", "c"] {
+        let mut files: Vec<_> = fs::read_dir(rig.place(name).folder())
+            .unwrap()
+            .map(|it| it.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["launch.lock", "shim.err", "shim.lock", "task.json"]);
+        forget(&rig.place(name)).unwrap();
+        forget(&rig.place(name)).unwrap();
+    }
+    assert!(rig.client.status("a").unwrap_err().to_string().contains("task.json"));
+}
+
+#[test]
+fn what_cannot_be_run_says_so() {
+    let rig = Rig::new();
+    let task = rig.task("a", &["/nowhere"]);
+    fs::remove_file(task.bundle.join("command.json")).unwrap();
+    task.write(&rig.place("a")).unwrap();
+    let error = rig.client.run("a").unwrap_err().to_string();
+    assert!(error.contains("read command.json"), "{error}");
+    assert!(matches!(exit(&rig, "a"), Exit::NotStarted(reason) if reason.contains("command.json")));
+    fs::create_dir_all(rig.place("b").folder()).unwrap();
+    let error = rig.client.run("b").unwrap_err().to_string();
+    assert!(error.contains("task.json"), "{error}");
+    assert!(rig.client.run("../x").unwrap_err().to_string().contains("cannot name a container"));
+    rig.settle();
+}
+
+#[test]
+fn a_container_is_started_again_as_its_policy_says() {
+    let rig = Rig::new();
+    let mut task = rig.task("a", &["/bin/sh", "-c", "echo run; exit 3"]);
+    task.restart = Restart::OnFailure(Some(2));
+    let began = Instant::now();
+    rig.run("a", &task);
+    let record = rig.end("a");
+    assert_eq!((record.ended.unwrap().exit, record.restarts), (Exit::Code(3), 2));
+    assert_eq!(rig.text("a", Stream::Out), "run\n".repeat(3));
+    assert!(began.elapsed() >= Duration::from_millis(300), "100 ms, then 200");
+    // A new order starts it again, and counts anew.
+    rig.run("a", &task);
+    assert_eq!(rig.end("a").restarts, 2);
+    assert_eq!(rig.text("a", Stream::Out), "run\n".repeat(6));
+    rig.settle();
+}
+
+#[test]
+fn an_order_to_run_what_runs_changes_nothing() {
+    let rig = Rig::new();
+    rig.sh("a", "echo once; sleep 1000");
+    let first = rig.first("a");
+    rig.client.run("a").unwrap();
+    assert_eq!(rig.first("a"), first);
+    assert_eq!(rig.client.census().unwrap(), ["a"]);
+    rig.client.control("a").unwrap().stop(None, None).unwrap();
+    assert_eq!(exit(&rig, "a"), Exit::Signal(15));
+    assert_eq!(rig.text("a", Stream::Out), "once\n");
+    rig.settle();
+}
+
+#[test]
+fn a_stop_asks_waits_and_then_kills_all() {
+    let rig = Rig::new();
+    rig.sh("polite", "trap 'echo bye; exit 5' USR1; echo ready; while :; do sleep 0.01; done");
+    rig.sh("deaf", "trap '' TERM; sleep 1000 & echo ready; while :; do sleep 0.01; done");
+    let mut task = rig.task("always", &["/bin/sh", "-c", "echo ready; sleep 1000"]);
+    task.restart = Restart::Always;
+    rig.run("always", &task);
+    until("all are ready", || ["polite", "deaf", "always"].iter().all(|it| rig.text(it, Stream::Out) == "ready\n"));
+    let began = Instant::now();
+    rig.client.control("polite").unwrap().stop(Some(10), None).unwrap();
+    assert_eq!(exit(&rig, "polite"), Exit::Code(5));
+    assert_eq!(rig.text("polite", Stream::Out), "ready\nbye\n");
+    rig.client.control("deaf").unwrap().stop(None, Some(Duration::from_millis(300))).unwrap();
+    assert_eq!(exit(&rig, "deaf"), Exit::Signal(9));
+    assert!((Duration::from_millis(300)..Duration::from_secs(9)).contains(&began.elapsed()));
+    rig.client.control("always").unwrap().stop(None, None).unwrap();
+    let record = rig.end("always");
+    assert_eq!((record.ended.unwrap().exit, record.restarts, record.phase), (Exit::Signal(15), 0, Phase::Ended));
+    rig.settle();
+}
+
+#[test]
+fn what_the_first_process_leaves_is_ended_with_it() {
+    let rig = Rig::new();
+    rig.sh("a", "sleep 1000 & (sleep 1000 &) ; echo $$");
+    assert_eq!(exit(&rig, "a"), Exit::Code(0));
+    let session = rig.text("a", Stream::Out);
+    let own = std::process::Command::new("pgrep").args(["-s", session.trim()]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&own.stdout), "");
+    rig.settle();
+}
+
+#[test]
+fn a_log_keeps_to_its_limits() {
+    let rig = Rig::new();
+    let mut task = rig.task("a", &[crate::rig::PROGRAM, "count", "200000", "0"]);
+    task.log = Limits { max_size: 100_000, max_file: 3 };
+    rig.run("a", &task);
+    assert_eq!(exit(&rig, "a"), Exit::Code(0));
+    let segments: Vec<u64> = fs::read_dir(rig.keep("a"))
+        .unwrap()
+        .flatten()
+        .filter(|it| it.file_name().to_str().unwrap().starts_with("log."))
+        .map(|it| it.metadata().unwrap().len())
+        .collect();
+    assert_eq!(segments.len(), 3);
+    assert!(segments.iter().all(|it| *it < 100_000 + (1 << 20) + 100), "{segments:?}");
+    assert!(rig.text("a", Stream::Out).ends_with("00199999\n"));
+    rig.settle();
+}
