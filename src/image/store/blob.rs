@@ -119,6 +119,8 @@ impl Store {
     /// Asks to download a blob. Of several that ask, in this process or another, one gets it.
     pub(crate) fn claim(&self, digest: &Digest) -> Result<Claim, ImageError> {
         let path = self.partial_path(digest);
+        // Until it is locked it looks like one that nobody works on, and a prune might take it away.
+        let _locked = self.lock()?;
         loop {
             if self.has_blob(digest) {
                 return Ok(Claim::There);
