@@ -8,13 +8,10 @@ use crate::error::ImageError;
 use crate::layer::{CHUNK, Compression, UnpackedLayer, unpack_fed};
 use crate::manifest::Descriptor;
 use crate::progress::{Event, Watch};
-use crate::store::{LayerRecord, Lease, NewBlob, Stage, Store, start_writing};
+use crate::store::{LayerRecord, Lease, NewBlob, Stage};
 
 /// The level by which layers are compressed that come without: little work, and a third of the bytes to write. Source: zstd manual.
 const LEVEL: i32 = 1;
-
-/// Bytes after which they are sent on their way to the disk.
-const WRITE_FROM: usize = 8 << 20;
 
 /// A blob while it is written: as it comes, or compressed if it comes without compression.
 enum Kept<'a> {
@@ -53,7 +50,7 @@ impl Lease {
     /// Brings a layer's archive, compressed or not, into the store.
     pub fn add_layer(&self, reader: impl Read, watch: &Watch<'_>) -> Result<LayerRecord, ImageError> {
         let (layer, unfinished) = self.take_layer(reader, watch)?;
-        unfinished.finish(self.store())?;
+        unfinished.finish(self)?;
         Ok(layer)
     }
 
@@ -65,7 +62,6 @@ impl Lease {
         let (kept, layer) = unpack_fed(&stage, store.limits(), |feed| {
             let file = blob.file()?;
             let mut reader = reader;
-            let mut taken = 0;
             let mut kept: Option<(Kept<'_>, Compression)> = None;
             loop {
                 watch.go_on()?;
@@ -91,11 +87,6 @@ impl Lease {
                 // Unpacking goes on in its own thread while these bytes are compressed.
                 feed.give(chunk.clone())?;
                 writer.write(&chunk).map_err(failed())?;
-                taken += filled;
-                if taken >= WRITE_FROM {
-                    start_writing(file);
-                    taken = 0;
-                }
                 if last {
                     break;
                 }
@@ -129,9 +120,8 @@ pub(crate) struct Unfinished {
 
 impl Unfinished {
     /// Waits until all is on the disk, and gives it its names.
-    pub(crate) fn finish(self, store: &Store) -> Result<(), ImageError> {
-        // The first writes everything to the disk, the blob with it.
-        self.stage.commit(store, &self.layer)?;
-        self.blob.complete(store, &self.digest)
+    pub(crate) fn finish(self, lease: &Lease) -> Result<(), ImageError> {
+        self.stage.commit(lease, &self.layer)?;
+        self.blob.complete(lease.store(), &self.digest)
     }
 }

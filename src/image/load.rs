@@ -87,7 +87,7 @@ impl Store {
         std::thread::scope(|scope| {
             let mut waiting = VecDeque::new();
             let result = self.read_entries(lease, input, watch, &mut |unfinished| {
-                waiting.push_back(scope.spawn(move || unfinished.finish(self)));
+                waiting.push_back(scope.spawn(move || unfinished.finish(lease)));
                 if waiting.len() > MOST_WAITING {
                     waiting.pop_front().map_or(Ok(()), finished)
                 } else {

@@ -36,7 +36,6 @@ use crate::error::ImageError;
 use crate::extract::Limits;
 
 pub(crate) use blob::{Claim, NewBlob, Partial};
-pub(crate) use file::start_writing;
 pub use image::Image;
 pub use lease::Lease;
 pub(crate) use record::now;

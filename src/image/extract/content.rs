@@ -11,14 +11,10 @@ use super::place::{dress, time};
 use super::tree::{call_error, entry_error};
 use crate::archive::{Entry, Piece};
 use crate::error::ImageError;
-use crate::store::start_writing;
 use std::io::Read;
 
 /// From this size on, room is claimed before writing, so that the file is in one piece on the disk and a full disk is known early.
 const LARGE: u64 = 1 << 20;
-
-/// From this size on a file is sent on its way to the disk at once; smaller ones are cheaper together.
-const WRITE_FROM: u64 = 256 << 10;
 
 impl<R: Read> Unpacking<'_, R> {
     pub(super) fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry, size: u64) -> Result<(), ImageError> {
@@ -39,9 +35,6 @@ impl<R: Read> Unpacking<'_, R> {
             None => self.whole(&file, entry, size)?,
             Some(pieces) => self.with_holes(&file, entry, pieces, size)?,
         };
-        if size >= WRITE_FROM {
-            start_writing(&file);
-        }
         dress(&file, entry, &mut self.done)?;
         time(&file, entry)
     }

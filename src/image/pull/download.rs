@@ -11,14 +11,12 @@ use crate::layer::{CHUNK, Feed, UnpackedLayer, unpack_fed};
 use crate::manifest::Descriptor;
 use crate::progress::{Event, LayerState, Watch};
 use crate::registry::chain;
-use crate::store::{Claim, Lease, Partial, Store, start_writing};
+use crate::store::{Claim, Lease, Partial, Store};
 
 /// How often a download that brings nothing new is tried once more.
 const TRIES: u32 = 5;
 /// How long is waited at first; then twice as long each time.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Bytes after which they are sent on their way to the disk.
-const WRITE_FROM: u64 = 8 << 20;
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(100);
 
@@ -84,7 +82,7 @@ impl Work<'_> {
             return Err(ImageError::Mismatch { what: format!("the blob {}", digest.short()), expected: digest, found });
         }
         self.fits(&layer)?;
-        stage.commit(self.store, &layer).map(drop)
+        stage.commit(self.lease, &layer).map(drop)
     }
 
     fn download(&self, mut partial: Partial) -> Result<(), ImageError> {
@@ -95,7 +93,7 @@ impl Work<'_> {
         }
         loop {
             match self.attempt(&mut partial, resumed) {
-                Ok(()) => return partial.complete(self.store),
+                Ok(()) => return partial.complete(self.lease),
                 // What was there from before may have been damaged by whatever broke it off.
                 Err(error) if resumed > 0 && is_about_content(&error) => {
                     partial.clear()?;
@@ -121,7 +119,7 @@ impl Work<'_> {
         for (name, file) in &layer.unpacked.lost_attributes {
             self.watch.tell(Event::LostAttribute { name: name.clone(), file: file.clone() });
         }
-        stage.commit(self.store, &layer).map(drop)
+        stage.commit(self.lease, &layer).map(drop)
     }
 
     fn fits(&self, layer: &UnpackedLayer) -> Result<(), ImageError> {
@@ -215,11 +213,7 @@ impl Work<'_> {
             let (filled, end) = fill(&mut body, &mut chunk);
             chunk.truncate(filled);
             file.write_all(&chunk).map_err(ImageError::stream("write the download to disk"))?;
-            let before = *at;
             *at += filled as u64;
-            if before / WRITE_FROM != *at / WRITE_FROM {
-                start_writing(&*file);
-            }
             sink.take(chunk, *at)?;
             if let Some(why) = end {
                 return Err(Broken::Ended(why));

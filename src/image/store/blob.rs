@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-use super::{Store, file};
+use super::{Lease, Store, file};
 use crate::digest::{Digest, Hashing};
 use crate::error::ImageError;
 
@@ -66,11 +66,11 @@ impl Partial {
     }
 
     /// Gives complete bytes, whose digest the caller has verified, their name.
-    pub(crate) fn complete(self, store: &Store) -> Result<(), ImageError> {
+    pub(crate) fn complete(self, lease: &Lease) -> Result<(), ImageError> {
+        // Where a layer was unpacked of it, it is on the disk already, and this costs nothing.
         self.file.sync_data().map_err(ImageError::file("write to disk", &self.path))?;
-        let path = store.blob_path(&self.digest);
-        fs::rename(&self.path, &path).map_err(ImageError::file("name", &path))?;
-        file::sync_folder(&store.folder("blobs/sha256"))
+        let path = lease.store().blob_path(&self.digest);
+        fs::rename(&self.path, &path).map_err(ImageError::file("name", &path))
     }
 
     /// Throws away bytes that are of no use.
@@ -111,7 +111,7 @@ impl Store {
     pub(crate) fn put_blob(&self, bytes: &[u8]) -> Result<Digest, ImageError> {
         let digest = Digest::of(bytes);
         if !self.has_blob(&digest) {
-            file::write(&self.blob_path(&digest), bytes)?;
+            file::write_named(&self.blob_path(&digest), bytes)?;
         }
         Ok(digest)
     }
@@ -119,6 +119,8 @@ impl Store {
     /// Asks to download a blob. Of several that ask, in this process or another, one gets it.
     pub(crate) fn claim(&self, digest: &Digest) -> Result<Claim, ImageError> {
         let path = self.partial_path(digest);
+        // Until it is locked it looks like one that nobody works on, and a prune might take it away.
+        let _locked = self.lock()?;
         loop {
             if self.has_blob(digest) {
                 return Ok(Claim::There);
@@ -178,7 +180,6 @@ impl NewBlob {
             file.sync_data().map_err(ImageError::file("write to disk", &self.path))?;
             let path = store.blob_path(digest);
             fs::rename(&self.path, &path).map_err(ImageError::file("name", &path))?;
-            file::sync_folder(&store.folder("blobs/sha256"))?;
         }
         Ok(())
     }

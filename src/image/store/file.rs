@@ -27,28 +27,35 @@ fn libc_nofollow() -> i32 {
 
 /// Writes a file: first under another name, then to the disk, then under its own name.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
+    write_named(path, bytes)?;
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// The same, but that its name may come to the disk later. What is under a name is whole nevertheless.
+pub(super) fn write_named(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
+    replace(path, bytes, |file| file.sync_all())
+}
+
+/// Writes a file that means something to processes that live only, and need not outlive the machine.
+pub(super) fn write_volatile(path: &Path, bytes: &[u8]) -> Result<(), ImageError> {
+    replace(path, bytes, |_| Ok(()))
+}
+
+fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> std::io::Result<()>) -> Result<(), ImageError> {
     let folder = path.parent().unwrap_or(path);
     let unfinished = folder.join(format!("{UNFINISHED}{}", random()?));
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let written = options.open(&unfinished).and_then(|mut file| {
         file.write_all(bytes)?;
-        file.sync_all()?;
+        sync(&file)?;
         fs::rename(&unfinished, path)
     });
-    if let Err(error) = written {
+    written.map_err(|error| {
         // What is left would be removed by the next prune; the error that counts is the first.
         let _gone = fs::remove_file(&unfinished);
-        return Err(ImageError::file("write", path)(error));
-    }
-    sync_folder(folder)
-}
-
-/// Lets the kernel start to write what a file has so far, and waits for nothing: else all waits for the end, while disk and processors
-/// could work at the same time. Source: kernel `mm/fadvise.c`, `POSIX_FADV_DONTNEED`.
-pub(crate) fn start_writing(file: impl std::os::fd::AsFd) {
-    // Where a file system does not do it, the end takes longer.
-    let _hint = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+        ImageError::file("write", path)(error)
+    })
 }
 
 /// Makes sure that names in a folder are on the disk.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,7 @@ pub struct Lease {
     stages: AtomicU64,
     /// The lock by which others see that the holder lives.
     _held: File,
+    syncs: Syncs,
 }
 
 impl Store {
@@ -50,7 +51,14 @@ impl Store {
             rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive).map_err(ImageError::call("lock", &path))?;
             (handle, dead)
         };
-        let lease = Lease { store: self.clone(), name, kept: Mutex::default(), stages: AtomicU64::new(0), _held: handle };
+        let lease = Lease {
+            store: self.clone(),
+            name,
+            kept: Mutex::default(),
+            stages: AtomicU64::new(0),
+            _held: handle,
+            syncs: Syncs::default(),
+        };
         for folder in dead {
             erase::erase(&folder)?;
         }
@@ -155,15 +163,20 @@ impl Lease {
     pub(crate) fn keep(&self, blobs: impl IntoIterator<Item = Digest>, layers: impl IntoIterator<Item = Digest>) -> Result<(), ImageError> {
         let path = self.store.lease_path(&self.name);
         let _locked = self.store.lock()?;
-        let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.blobs.extend(blobs);
         kept.layers.extend(layers);
-        file::write(&path, &file::json(&*kept)?)
+        file::write_volatile(&path, &file::json(&*kept)?)
     }
 
     /// Returns the store it is about.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Waits until all that was written so far is on the disk.
+    pub(super) fn sync(&self, folder: &File) -> std::io::Result<()> {
+        self.syncs.run(|| Ok(rustix::fs::syncfs(folder)?))
     }
 
     /// Returns a new folder of its own.
@@ -179,5 +192,81 @@ impl Drop for Lease {
         let _gone = erase::erase(&self.store.folder("staging").join(&self.name));
         let _gone = fs::remove_file(self.store.lease_path(&self.name));
         let _gone = fs::remove_file(self.store.lock_path(&self.name));
+    }
+}
+
+/// Lets several who want all to be on the disk share one call, which costs the same for all as for one.
+#[derive(Debug, Default)]
+struct Syncs {
+    state: Mutex<SyncState>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SyncState {
+    started: u64,
+    ended: u64,
+    runs: bool,
+    /// The last call that failed.
+    failed: Option<(u64, std::io::ErrorKind)>,
+}
+
+impl Syncs {
+    fn run(&self, sync: impl Fn() -> std::io::Result<()>) -> std::io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that began before does not know of what was written since.
+        let wanted = state.started + 1;
+        while state.ended < wanted {
+            if state.runs {
+                state = self.ended.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            state.runs = true;
+            state.started += 1;
+            let number = state.started;
+            drop(state);
+            let result = sync();
+            state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.runs = false;
+            state.ended = number;
+            if let Err(error) = result {
+                state.failed = Some((number, error.kind()));
+            }
+            self.ended.notify_all();
+        }
+        match state.failed {
+            Some((number, kind)) if number >= wanted => Err(kind.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_shared_and_none_is_too_early() {
+        let (syncs, calls, written, on_disk) = (Syncs::default(), AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let mine = written.fetch_add(1, Ordering::SeqCst) + 1;
+                    let sync = || {
+                        let so_far = written.load(Ordering::SeqCst);
+                        std::thread::sleep(std::time::Duration::from_millis(20));
+                        on_disk.fetch_max(so_far, Ordering::SeqCst);
+                        calls.fetch_add(1, Ordering::SeqCst);
+                        Ok(())
+                    };
+                    syncs.run(sync).unwrap();
+                    assert!(on_disk.load(Ordering::SeqCst) >= mine, "it returned before its own data was on the disk");
+                });
+            }
+        });
+        assert!(calls.load(Ordering::SeqCst) < 16, "each made a call of its own");
+        let failed = syncs.run(|| Err(std::io::ErrorKind::StorageFull.into()));
+        assert_eq!(failed.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+        syncs.run(|| Ok(())).unwrap();
     }
 }

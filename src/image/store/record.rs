@@ -73,6 +73,10 @@ impl Store {
     /// Writes a record, and a name for it. What it needs must be there, kept by the caller's lease.
     pub(crate) fn add(&self, mut record: Record, name: Option<&Reference>) -> Result<(), ImageError> {
         let _locked = self.lock()?;
+        // What the record speaks of has its names on the disk before the record has its own.
+        for folder in ["blobs/sha256", "layers"] {
+            file::sync_folder(&self.folder(folder))?;
+        }
         if let Some(before) = self.record(&record.id)? {
             // The same image from another registry: its first manifest stays, and so does what it needs.
             let known: Vec<Reference> = record.registries.into_iter().filter(|it| !before.registries.contains(it)).collect();
@@ -94,6 +98,7 @@ impl Store {
     /// Writes a record in place of another one of the same image, which needs no more than this one or its own lease keeps.
     pub(crate) fn replace(&self, record: Record) -> Result<(), ImageError> {
         let _locked = self.lock()?;
+        file::sync_folder(&self.folder("blobs/sha256"))?;
         let registries = self.record(&record.id)?.map(|it| it.registries).unwrap_or_default();
         self.write_record(&Record { registries, ..record })
     }

@@ -54,15 +54,15 @@ impl Stage {
     }
 
     /// Gives an unpacked layer, whose digest the caller has verified, its name.
-    pub(crate) fn commit(mut self, store: &Store, layer: &UnpackedLayer) -> Result<LayerFile, ImageError> {
+    pub(crate) fn commit(mut self, lease: &Lease, layer: &UnpackedLayer) -> Result<LayerFile, ImageError> {
         let diff_id = &layer.diff_id;
         let layer = LayerFile { size: layer.unpacked.bytes, entries: layer.unpacked.entries, archive: layer.archive };
         erase::erase(&self.folder.join("trash"))?;
         let known = self.folder.join("layer.json");
         fs::write(&known, file::json(&layer)?).map_err(ImageError::file("write", &known))?;
         // Thousands of files: one call for all of them.
-        rustix::fs::syncfs(&self.root).map_err(ImageError::call("write to disk", &self.folder))?;
-        let path = store.layer_path(diff_id);
+        lease.sync(&self.root).map_err(ImageError::file("write to disk", &self.folder))?;
+        let path = lease.store().layer_path(diff_id);
         match fs::rename(&self.folder, &path) {
             Ok(()) => self.done = true,
             // Somebody else unpacked the same.
@@ -71,7 +71,6 @@ impl Stage {
             }
             Err(error) => return Err(ImageError::file("name", &path)(error)),
         }
-        file::sync_folder(&store.folder("layers"))?;
         Ok(layer)
     }
 }

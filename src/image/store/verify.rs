@@ -62,6 +62,8 @@ impl Store {
             let what = format!("image {}", record.id);
             match self.parts(record) {
                 Ok(None) => found.images += 1,
+                // Removed meanwhile.
+                Ok(Some(_)) | Err(_) if self.record(&record.id)?.is_none() => continue,
                 Ok(Some(how)) => damaged(what, how),
                 Err(error) => damaged(what, error.to_string()),
             }
