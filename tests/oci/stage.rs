@@ -1,22 +1,25 @@
 //! A bundle, two runtimes, and what they leave.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
-/// One stage at a time: control groups have names, and the machine is small.
-static ONE: Mutex<()> = Mutex::new(());
+/// One stage at a time, also among processes: control groups have names, and the machine is small.
+fn turn() -> File {
+    let lock = File::create(std::env::temp_dir().join("rcompose-oci-test.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
 
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
     name: &'static str,
     /// A process with namespaces of its own, for those that join them.
     other: Child,
-    _one: MutexGuard<'static, ()>,
+    _turn: File,
 }
 
 pub(crate) struct Ran {
@@ -46,18 +49,18 @@ pub(crate) fn is_of_host(line: &str) -> bool {
 impl Stage {
     /// Sets a stage, or says why there can be none.
     pub(crate) fn set(name: &'static str) -> Option<Self> {
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         if !rustix::process::geteuid().is_root() {
             println!("skipped: only root makes these containers");
             return None;
         }
+        let turn = turn();
         let folder = tempfile::tempdir().unwrap();
         let other = Command::new("unshare")
             .args(["--net", "--uts", "--ipc", "sleep", "1000"])
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let stage = Self { folder, name, other, _one: one };
+        let stage = Self { folder, name, other, _turn: turn };
         for below in [
             "bundle/rootfs/bin",
             "bundle/rootfs/etc",
