@@ -11,7 +11,11 @@ use syn::visit::Visit;
 
 /// Rooms and what each may import; source: `ARCHITECTURE.md`. Anything absent is forbidden.
 const EDGES: &[(&str, &str, &[&str])] = &[
-    ("", "rcompose", &["spec", "planner", "executor", "engine-adapter", "docker", "credentials", "image", "runtime", "supervise"]),
+    (
+        "",
+        "rcompose",
+        &["spec", "planner", "executor", "engine-adapter", "docker", "credentials", "image", "runtime", "supervise"],
+    ),
     ("src/planner", "planner", &["spec", "engine-adapter"]),
     ("src/executor", "executor", &["planner", "engine-adapter"]),
     ("src/engine-adapter", "engine-adapter", &["health"]),

@@ -37,7 +37,11 @@ impl Bundle {
     /// # Errors
     /// The spec has no `root`.
     pub fn rootfs(&self) -> Result<PathBuf> {
-        let root = self.spec.root().as_ref().ok_or_else(|| RuntimeError::field("root", "is missing: name the root file system"))?;
+        let root = self
+            .spec
+            .root()
+            .as_ref()
+            .ok_or_else(|| RuntimeError::field("root", "is missing: name the root file system"))?;
         Ok(self.folder.join(root.path()))
     }
 }
@@ -61,7 +65,10 @@ pub fn parse_resources(text: &[u8], path: &Path) -> Result<LinuxResources> {
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let file = File::open(path).map_err(|error| RuntimeError::file("read", path, error))?;
     let mut text = Vec::new();
-    BufReader::new(file).take(MOST_BYTES).read_to_end(&mut text).map_err(|error| RuntimeError::file("read", path, error))?;
+    BufReader::new(file)
+        .take(MOST_BYTES)
+        .read_to_end(&mut text)
+        .map_err(|error| RuntimeError::file("read", path, error))?;
     parse_json(&text, path)
 }
 
@@ -73,6 +80,8 @@ pub(crate) fn parse_json<T: DeserializeOwned>(text: &[u8], path: &Path) -> Resul
         field: error.path().to_string(),
         source: error.into_inner(),
     })?;
-    reader.end().map_err(|source| RuntimeError::Malformed { path: path.to_owned(), field: ".".to_owned(), source })?;
+    reader
+        .end()
+        .map_err(|source| RuntimeError::Malformed { path: path.to_owned(), field: ".".to_owned(), source })?;
     Ok(value)
 }

@@ -12,7 +12,7 @@ use oci_spec::runtime::LinuxResources;
 use crate::error::{Result, RuntimeError};
 use crate::linux::launch::{Created, How};
 use crate::linux::wire::Kind;
-use crate::linux::{cgroup, hook, host, launch, sys, wire};
+use crate::linux::{cgroup, exec, hook, host, sys, wire};
 use crate::plan::process::Process;
 use crate::socket;
 use crate::store::Record;
@@ -151,7 +151,8 @@ impl Container {
             Err(RuntimeError::State { .. }) => return Ok(()),
             other => other?,
         };
-        self.kill(libc::SIGKILL, false).or_else(|error| if self.status() == Status::Stopped { Ok(()) } else { Err(error) })?;
+        self.kill(libc::SIGKILL, false)
+            .or_else(|error| if self.status() == Status::Stopped { Ok(()) } else { Err(error) })?;
         if wait_end(&pidfd, Some(GONE)).map_err(|error| RuntimeError::step("wait for the container to end", error))? {
             return Ok(());
         }
@@ -207,8 +208,7 @@ impl Container {
     /// It does not run, or the process cannot be made; the step is named.
     pub fn exec(&self, process: &Process, how: How<'_>) -> Result<Created> {
         match self.status() {
-            Status::Running => launch::exec(self.record.pid, &self.record.folders(), self.record.no_pivot, process, how),
-            Status::Created => launch::exec(self.record.pid, &self.record.folders(), self.record.no_pivot, process, how),
+            Status::Running | Status::Created => exec::exec(self.record.pid, &self.record.folders(), self.record.no_pivot, process, how),
             Status::Paused => Err(RuntimeError::State { reason: "cannot exec in a paused container: resume it first".to_owned() }),
             Status::Stopped => Err(RuntimeError::State { reason: "cannot exec in a stopped container: container not running".to_owned() }),
         }
@@ -261,7 +261,12 @@ pub fn boot() -> String {
 ///
 /// # Errors
 /// A hook failed. After the start the container runs on, and after the end it is gone all the same.
-pub fn run_hooks(kind: &'static str, hooks: &[oci_spec::runtime::Hook], record: &Record, annotations: &BTreeMap<String, String>) -> Result<()> {
+pub fn run_hooks(
+    kind: &'static str,
+    hooks: &[oci_spec::runtime::Hook],
+    record: &Record,
+    annotations: &BTreeMap<String, String>,
+) -> Result<()> {
     if hooks.is_empty() {
         return Ok(());
     }

@@ -5,8 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::error::{Result, RuntimeError};
-use crate::linux::terminal::{self, Foreground};
 use crate::linux::sys;
+use crate::linux::terminal::{self, Foreground};
 
 /// Runs the program and returns its exit status, 128 and the number of the signal that ended it.
 ///
@@ -27,5 +27,7 @@ pub fn run(words: &[OsString]) -> Result<i32> {
         Ok(fd) => sys::own(fd),
         Err(errno) => return Err(RuntimeError::step("watch the program", errno.into())),
     };
-    foreground.attend(pid, &pidfd, None).map_err(|error| RuntimeError::step("attend the program", error))
+    foreground
+        .attend(pid, &pidfd, None)
+        .map_err(|error| RuntimeError::step("attend the program", error))
 }

@@ -76,7 +76,10 @@ impl Store {
         let folder = self.folder(id)?;
         let mut builder = fs::DirBuilder::new();
         builder.mode(0o700);
-        builder.recursive(true).create(&self.root).map_err(|error| RuntimeError::file("make the folder", &self.root, error))?;
+        builder
+            .recursive(true)
+            .create(&self.root)
+            .map_err(|error| RuntimeError::file("make the folder", &self.root, error))?;
         builder.recursive(false).create(&folder).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => RuntimeError::Exists { id: id.to_owned() },
             _ => RuntimeError::file("make the folder", &folder, error),
@@ -169,7 +172,13 @@ impl Store {
 fn put(folder: &Path, name: &str, content: &[u8]) -> Result<()> {
     let (path, draft) = (folder.join(name), folder.join(format!(".{name}")));
     let failed = |error| RuntimeError::file("write", &path, error);
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(failed)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .map_err(failed)?;
     file.write_all(content).map_err(failed)?;
     fs::rename(&draft, &path).map_err(failed)
 }

@@ -45,11 +45,20 @@ impl Container {
 }
 
 fn of(folders: &[Folder]) -> Usage {
-    let place = |controller: &str| folders.iter().find(|it| it.controllers.iter().any(|name| name == controller)).map(|it| it.path.clone());
+    let place = |controller: &str| {
+        folders
+            .iter()
+            .find(|it| it.controllers.iter().any(|name| name == controller))
+            .map(|it| it.path.clone())
+    };
     let unified = folders.iter().all(|it| it.unified);
     let limit = |value: Option<u64>| value.filter(|it| *it < UNLIMITED);
     let pids = place("pids");
-    let counts = Usage { pids: number(pids.as_deref(), "pids.current"), pids_limit: number(pids.as_deref(), "pids.max"), ..Usage::default() };
+    let counts = Usage {
+        pids: number(pids.as_deref(), "pids.current"),
+        pids_limit: number(pids.as_deref(), "pids.max"),
+        ..Usage::default()
+    };
     let memory = place("memory");
     let memory = memory.as_deref();
     if unified {
@@ -112,7 +121,10 @@ mod tests {
             writes: Vec::new(),
         };
         let v2 = of(&[place(true)]);
-        assert_eq!((v2.cpu, v2.cpu_user, v2.memory_limit, v2.oom_kills, v2.pids), (Some(7000), Some(4000), None, Some(1), Some(3)));
+        assert_eq!(
+            (v2.cpu, v2.cpu_user, v2.memory_limit, v2.oom_kills, v2.pids),
+            (Some(7000), Some(4000), None, Some(1), Some(3))
+        );
         let v1 = of(&[place(false)]);
         assert_eq!((v1.memory_limit, v1.oom_kills, v1.memory), (None, Some(5), None));
     }

@@ -1,5 +1,6 @@
 //! Variables: those of the process and `.env`, and those that services are given.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -54,26 +55,38 @@ pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>
 /// Takes in the lines of a file, later ones over earlier ones.
 fn take(lines: Vec<dotenv::Line>, source: &Arc<Source>, owner: Option<&Owner>, known: &mut Variables, findings: &mut Findings) {
     if let (Some(trace), Some(owner)) = (&mut findings.trace, owner) {
+        let mut places = Places::new(source);
         trace.settings.extend(lines.iter().map(|line| Setting {
             name: line.name.clone(),
             value: line.value.clone(),
-            span: span_of(source, line.at, line.at + line.name.len()),
+            span: places.span(line.at..line.at + line.name.len()),
             owner: owner.clone(),
         }));
     }
     known.extend(lines.into_iter().map(|line| (line.name, line.value)));
 }
 
-/// A stretch of a file of variables.
-fn span_of(source: &Arc<Source>, start: usize, end: usize) -> Span {
-    let before = &source.text[..start];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Span {
-        source: Arc::clone(source),
-        start,
-        end,
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
+/// Counts the lines of a file of variables, once from its start to its end.
+struct Places<'s> {
+    source: &'s Arc<Source>,
+    at: usize,
+    line: usize,
+    line_start: usize,
+}
+
+impl<'s> Places<'s> {
+    fn new(source: &'s Arc<Source>) -> Self {
+        Self { source, at: 0, line: 1, line_start: 0 }
+    }
+
+    /// A stretch that begins no earlier than those asked for before.
+    fn span(&mut self, range: Range<usize>) -> Span {
+        let passed = &self.source.text[self.at..range.start];
+        self.line += passed.matches('\n').count();
+        self.line_start = passed.rfind('\n').map_or(self.line_start, |at| self.at + at + 1);
+        self.at = range.start;
+        let column = self.source.text[self.line_start..range.start].chars().count() + 1;
+        Span::new(self.source, range, self.line, column)
     }
 }
 
@@ -97,7 +110,7 @@ impl Lookup for Over<'_> {
 fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> SpecError {
     let at = fault.at.min(source.text.len());
     let rest = &source.text[at..];
-    let span = span_of(source, at, at + rest.find('\n').unwrap_or(rest.len()));
+    let span = Places::new(source).span(at..at + rest.find('\n').unwrap_or(rest.len()));
     SpecError::new(Code::Dotenv, format!("failed to read {}: {}", source.path.display(), fault.message))
         .at(&span)
         .hint(fault.hint)

@@ -39,6 +39,8 @@ struct Extender<'l, 'a, 's> {
 /// The services of a file, and what it resets.
 struct Extended {
     services: Map,
+    /// How many values that is.
+    size: usize,
     resets: Vec<Keys>,
 }
 
@@ -83,6 +85,9 @@ impl Extender<'_, '_, '_> {
         let (Some(mut base), Some(entry)) = (base, services.get_mut(name)) else {
             return;
         };
+        if !self.loader.extend(&base, &wanted.span) {
+            return;
+        }
         reset::apply(
             &mut base,
             &reset::of_service(place.resets, name),
@@ -146,6 +151,9 @@ impl Extender<'_, '_, '_> {
         if entry.node.get("extends").is_none() {
             return Some(entry.node.clone());
         }
+        if !self.loader.repeat(extended.size, &wanted.span) {
+            return None;
+        }
         let mut services = extended.services.clone();
         self.service(&mut services, &wanted.service, &there);
         services.shift_remove(&wanted.service).map(|entry| entry.node)
@@ -186,8 +194,10 @@ impl Extender<'_, '_, '_> {
         unique::enforce(&mut document.node, self.loader.findings);
         let folder = path.parent().unwrap_or(Path::new("/"));
         self.loader.base(folder).resolve(&mut document.node);
-        let services = document.node.get("services").and_then(Node::as_map).cloned();
-        Some(Extended { services: services.unwrap_or_default(), resets: document.resets })
+        let size = document.node.count();
+        let services = document.node.as_map_mut().and_then(|map| map.shift_remove("services"));
+        let services = services.and_then(|entry| entry.node.into_map());
+        Some(Extended { services: services.unwrap_or_default(), size, resets: document.resets })
     }
 
     fn missing<'n>(&mut self, span: &Span, name: &str, wanted: &str, place: &Place<'_>, names: impl Iterator<Item = &'n str>) {

@@ -32,6 +32,9 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn error(&mut self, mut error: SpecError) {
+        if self.is_full() {
+            return;
+        }
         if self.errors[..self.earlier].iter().any(|cause| follows(&error, cause)) || self.errors.iter().any(|cause| lost_key(&error, cause))
         {
             return;
@@ -167,7 +170,7 @@ pub(crate) fn sort(errors: &mut [SpecError]) {
 }
 
 /// A file and a byte in it.
-type Place = (PathBuf, usize);
+type Place = (PathBuf, u32);
 
 fn place(span: &Span) -> Place {
     (span.path().to_owned(), span.start)

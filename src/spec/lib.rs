@@ -54,6 +54,7 @@ pub mod render;
 
 pub use discover::{Discovered, Given, discover};
 pub use error::{Code, Note, SpecError, SpecErrors, Warning, strict};
+pub use name::check as check_project_name;
 pub use report::{Place, Report};
 pub use resolve::{Selection, load, select};
 pub use schema::attributes;

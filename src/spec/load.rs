@@ -17,6 +17,11 @@ use crate::{canonical, defaults, environment, extends, include, lint, merge, res
 
 /// Most times that files are loaded: files that include each other twice multiply.
 const MAX_LOADS: usize = 10_000;
+/// Most values that are gone through again, since a file is loaded again or merged over by another document; each takes
+/// about 0.1 µs.
+const MAX_REPEATED: usize = 4_000_000;
+/// Most values that `extends` copies; each takes about 150 bytes.
+const MAX_EXTENDED: usize = 500_000;
 /// Deepest chain of includes and extensions.
 pub(crate) const MAX_CHAIN: usize = 100;
 
@@ -28,6 +33,10 @@ pub(crate) struct Loader<'a> {
     pub(crate) findings: &'a mut Findings,
     /// How many more times files may be loaded.
     loads: usize,
+    /// How many more values may be gone through again.
+    repeated: usize,
+    /// How many more values may be copied by `extends`.
+    extended: usize,
     /// Files that were read already, by their path.
     sources: HashMap<PathBuf, Arc<Source>>,
 }
@@ -51,7 +60,7 @@ pub(crate) struct Document {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(files: &'a dyn Files, options: LoadOptions, findings: &'a mut Findings) -> Self {
-        Self { files, options, home: None, stdin: None, findings, loads: MAX_LOADS, sources: HashMap::new() }
+        Self { files, options, home: None, stdin: None, findings, loads: MAX_LOADS, repeated: MAX_REPEATED, extended: MAX_EXTENDED, sources: HashMap::new() }
     }
 
     /// Loads files over each other, with their paths resolved.
@@ -78,6 +87,7 @@ impl<'a> Loader<'a> {
 
     /// Merges one file over what was loaded before.
     fn file(&mut self, path: &Path, scope: &Scope<'_>, merged: &mut Option<Node>) {
+        let again = self.sources.contains_key(path);
         let Some(source) = self.read(path, None) else {
             return;
         };
@@ -95,13 +105,46 @@ impl<'a> Loader<'a> {
             );
         }
         for node in documents {
-            self.document(node, path, scope, merged);
+            if again && !self.repeat(node.count(), &node.span) {
+                return;
+            }
+            if !self.document(node, path, scope, merged) {
+                return;
+            }
         }
     }
 
-    fn document(&mut self, node: Node, path: &Path, scope: &Scope<'_>, merged: &mut Option<Node>) {
+    /// Whether so many values may be gone through once more; if not, `at` is to blame.
+    pub(crate) fn repeat(&mut self, values: usize, at: &Span) -> bool {
+        let left = self.repeated.checked_sub(values);
+        self.repeated = left.unwrap_or(0);
+        if left.is_none() {
+            let error = SpecError::new(Code::Limit, "too many documents or includes for a project of this size");
+            self.findings.error(error.at(at).hint("write what belongs together in one document"));
+        }
+        left.is_some()
+    }
+
+    /// Whether `extends` may copy a value; if not, it says so.
+    pub(crate) fn extend(&mut self, node: &Node, at: &Span) -> bool {
+        let left = self.extended.checked_sub(node.count());
+        self.extended = left.unwrap_or(0);
+        if left.is_none() {
+            let error = SpecError::new(Code::Limit, "too many services extend ones that are this large");
+            self.findings.error(error.at(at).hint(format!("`extends` copies at most {MAX_EXTENDED} values in all")));
+        }
+        left.is_some()
+    }
+
+    /// Merges one document over what was loaded before; false if nothing more is to be loaded.
+    fn document(&mut self, node: Node, path: &Path, scope: &Scope<'_>, merged: &mut Option<Node>) -> bool {
+        if let Some(merged) = merged
+            && !self.repeat(merged.count(), &node.span)
+        {
+            return false;
+        }
         let Some(mut document) = self.prepare(node, scope.variables) else {
-            return;
+            return true;
         };
         include::apply(self, &mut document.node, path, scope);
         let extending = extending(&document.node);
@@ -127,6 +170,7 @@ impl<'a> Loader<'a> {
         self.findings.explain(before, path, |name| extending.get(name).cloned());
         defaults::omit_empty(base);
         unique::enforce(base, self.findings);
+        true
     }
 
     /// Resolves tags and variables of one document.
@@ -171,6 +215,10 @@ impl<'a> Loader<'a> {
             None => self.files.read(path),
         };
         let text = match bytes.map(String::from_utf8) {
+            Ok(Ok(text)) if u32::try_from(text.len()).is_err() => {
+                self.report(SpecError::new(Code::Limit, format!("{} is larger than 4 GiB", path.display())), from);
+                return None;
+            }
             Ok(Ok(text)) => text,
             Ok(Err(_)) => {
                 let error = SpecError::new(Code::Syntax, format!("{} is not valid UTF-8", path.display()));
@@ -220,5 +268,5 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> SpecError {
 }
 
 pub(crate) fn start_of(source: &Arc<Source>) -> Span {
-    Span { source: Arc::clone(source), start: 0, end: 0, line: 1, column: 1 }
+    Span::new(source, 0..0, 1, 1)
 }

@@ -17,12 +17,8 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathB
         .or_else(|| variables.get("COMPOSE_PROJECT_NAME"))
         .filter(|name| !name.is_empty());
     if let Some(name) = given {
-        if normalize(name) != *name {
-            let message = format!(
-                "invalid project name \"{name}\": must consist only of lowercase alphanumeric characters, hyphens, and underscores as well as start with a letter or number"
-            );
-            let error = SpecError::new(Code::ProjectName, message);
-            loader.findings.error(error.hint(format!("use `{}`", normalize(name))));
+        if let Err(error) = check(name) {
+            loader.findings.error(error);
         }
         return name.clone();
     }
@@ -42,6 +38,26 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathB
         loader.findings.error(error.hint("give one with -p, or write `name:` in the compose file"));
     }
     name
+}
+
+/// Checks a name that was given by hand, which must be one as it is.
+///
+/// # Errors
+/// The name holds something else than lowercase letters, digits, `-` and `_`, or begins with one of the latter.
+pub fn check(name: &str) -> Result<(), SpecError> {
+    let allowed = normalize(name);
+    if allowed == name && !name.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "invalid project name \"{name}\": must consist only of lowercase alphanumeric characters, hyphens, and underscores as well as start with a letter or number"
+    );
+    let hint = if allowed.is_empty() {
+        "use a name such as `shop`".to_owned()
+    } else {
+        format!("use `{allowed}`")
+    };
+    Err(SpecError::new(Code::ProjectName, message).hint(hint))
 }
 
 /// The `name:` of a file; mistakes in the file are reported when it is loaded.

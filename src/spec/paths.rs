@@ -11,8 +11,12 @@ pub(crate) struct Base<'a> {
 }
 
 impl Base<'_> {
-    /// The absolute form of a path; an absolute one stays as it is written.
+    /// The absolute form of a path; an absolute one stays as it is written, and so does an empty one.
     pub(crate) fn absolute(&self, path: &str) -> String {
+        if path.is_empty() { String::new() } else { self.within(path) }
+    }
+
+    fn within(&self, path: &str) -> String {
         let path = match (path.strip_prefix('~'), self.home) {
             (Some(rest), Some(home)) => clean(&format!("{home}/{rest}")),
             _ => path.to_owned(),
@@ -23,12 +27,12 @@ impl Base<'_> {
         clean(&format!("{}/{path}", self.folder.display()))
     }
 
-    /// As `absolute`, but a path with a drive letter counts as absolute too.
+    /// As `absolute`, but a path with a drive letter counts as absolute too, and an empty one is the folder itself.
     fn any_system(&self, path: &str) -> String {
         if is_windows_absolute(path) {
             return path.to_owned();
         }
-        self.absolute(path)
+        self.within(path)
     }
 
     /// As `absolute`, but URLs and other services stay.
@@ -99,9 +103,7 @@ fn for_each(node: Option<&mut Node>, mut work: impl FnMut(&mut Node)) {
 }
 
 fn rewrite(node: Option<&mut Node>, rule: impl Fn(&str) -> String) {
-    if let Some(Value::Str(text)) = node.map(|node| &mut node.value)
-        && !text.is_empty()
-    {
+    if let Some(Value::Str(text)) = node.map(|node| &mut node.value) {
         *text = rule(text);
     }
 }

@@ -37,10 +37,18 @@ pub struct Place {
     pub source: Arc<Source>,
     /// The marked bytes of the file: of the first line only.
     pub range: Range<usize>,
-    /// The line, without its break.
-    pub text: String,
     /// What stands under the mark.
     pub label: String,
+}
+
+impl Place {
+    /// The line, without its break.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let text = &self.source.text;
+        let start = text.get(..self.range.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        text[start..].lines().next().unwrap_or("")
+    }
 }
 
 impl SpecErrors {
@@ -70,15 +78,14 @@ fn report(error: &SpecError) -> Report {
 
 fn place(span: &Span, label: &str) -> Place {
     let text = &span.source.text;
-    let start = span.start.min(text.len());
+    let start = span.range().start.min(text.len());
     let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
     Place {
         path: span.path().to_owned(),
-        line: span.line,
-        column: span.column,
+        line: span.line as usize,
+        column: span.column as usize,
         source: Arc::clone(&span.source),
-        range: start..span.end.clamp(start, line_end),
-        text: span.line_text().to_owned(),
+        range: start..span.range().end.clamp(start, line_end),
         label: label.to_owned(),
     }
 }

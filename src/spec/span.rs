@@ -1,6 +1,7 @@
 //! Where a value stands: file, byte range, line and column.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,22 +16,46 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
-/// A stretch of a file.
+/// A stretch of a file. The numbers are small ones, as every value of every file has a span; no file is longer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Span {
     /// The file.
     pub source: Arc<Source>,
     /// First byte.
-    pub start: usize,
+    pub start: u32,
     /// Byte behind the last one; never before `start`.
-    pub end: usize,
+    pub end: u32,
     /// Line of the first byte, counted from 1.
-    pub line: usize,
+    pub line: u32,
     /// Column of the first byte in characters, counted from 1.
-    pub column: usize,
+    pub column: u32,
 }
 
 impl Span {
+    /// A stretch of `source` that begins at `line` and `column`, both counted from 1.
+    pub(crate) fn new(source: &Arc<Source>, range: Range<usize>, line: usize, column: usize) -> Self {
+        let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            source: Arc::clone(source),
+            start: short(range.start),
+            end: short(range.end),
+            line: short(line),
+            column: short(column),
+        }
+    }
+
+    /// The bytes of the stretch.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The text of the stretch.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.range()).unwrap_or("")
+    }
+
     /// Path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -40,7 +65,7 @@ impl Span {
     /// The line that the stretch begins on, without its line break.
     #[must_use]
     pub fn line_text(&self) -> &str {
-        self.source.text.lines().nth(self.line.saturating_sub(1)).unwrap_or("")
+        self.source.text.lines().nth(self.line.saturating_sub(1) as usize).unwrap_or("")
     }
 }
 

@@ -47,6 +47,9 @@ const MAX_DEPTH: usize = 64;
 /// Most bytes that the variables of one file may become: small files of variables can multiply without end.
 const MAX_OUTPUT: usize = 16 << 20;
 
+/// Most names of unset variables kept; as many as warnings are, and each is compared with those before.
+const MAX_UNSET: usize = 500;
+
 /// What evaluating leaves behind.
 #[derive(Debug)]
 pub(crate) struct Effects {
@@ -112,7 +115,7 @@ fn value(name: &str, operator: Option<(Operator, &str)>, variables: &dyn Lookup,
     let found = variables.get(name);
     let Some((operator, operand)) = operator else {
         let unset = &mut effects.unset;
-        if found.is_none() && !unset.iter().any(|known| known == name) {
+        if found.is_none() && unset.len() < MAX_UNSET && !unset.iter().any(|known| known == name) {
             unset.push(name.to_owned());
         }
         return Ok(found.unwrap_or_default().to_owned());

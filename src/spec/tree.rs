@@ -1,5 +1,7 @@
 //! The document tree between YAML text and typed model; every value knows its place.
 
+use std::ops::{Deref, DerefMut};
+
 use indexmap::IndexMap;
 
 use crate::span::Span;
@@ -34,7 +36,62 @@ pub(crate) enum Value {
     Map(Map),
 }
 
-pub(crate) type Map = IndexMap<String, Entry>;
+/// A mapping in the order it was written; boxed, since most values are none and each of them would be that large.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Map(Box<IndexMap<String, Entry>>);
+
+impl Map {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Deref for Map {
+    type Target = IndexMap<String, Entry>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Map {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl IntoIterator for Map {
+    type Item = (String, Entry);
+    type IntoIter = indexmap::map::IntoIter<String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Map {
+    type Item = (&'a String, &'a Entry);
+    type IntoIter = indexmap::map::Iter<'a, String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Map {
+    type Item = (&'a String, &'a mut Entry);
+    type IntoIter = indexmap::map::IterMut<'a, String, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter_mut()
+    }
+}
+
+impl FromIterator<(String, Entry)> for Map {
+    fn from_iter<T: IntoIterator<Item = (String, Entry)>>(entries: T) -> Self {
+        Self(Box::new(entries.into_iter().collect()))
+    }
+}
 
 /// A value of a mapping, with the place of its key.
 #[derive(Debug, Clone)]
@@ -68,6 +125,13 @@ impl Node {
 
     pub(crate) fn as_map_mut(&mut self) -> Option<&mut Map> {
         match &mut self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn into_map(self) -> Option<Map> {
+        match self.value {
             Value::Map(map) => Some(map),
             _ => None,
         }
@@ -125,6 +189,24 @@ impl Node {
                 a.len() == b.len() && a.iter().all(|(key, entry)| b.get(key).is_some_and(|other| entry.node.same(&other.node)))
             }
             _ => false,
+        }
+    }
+
+    /// How many values it is made of, itself among them.
+    pub(crate) fn count(&self) -> usize {
+        1 + match &self.value {
+            Value::List(list) => list.iter().map(Node::count).sum(),
+            Value::Map(map) => map.values().map(|entry| entry.node.count()).sum(),
+            _ => 0,
+        }
+    }
+
+    /// How many levels of lists and mappings it has.
+    pub(crate) fn depth(&self) -> usize {
+        match &self.value {
+            Value::List(list) => 1 + list.iter().map(Node::depth).max().unwrap_or(0),
+            Value::Map(map) => 1 + map.values().map(|entry| entry.node.depth()).max().unwrap_or(0),
+            _ => 0,
         }
     }
 

@@ -299,7 +299,7 @@ fn collect(node: &Node, span: &Span, path: &str, around: Option<[&Span; 2]>, fou
 
 /// The text of a scalar, without its quotes.
 fn scalar_at(span: &Span) -> String {
-    let text = span.source.text.get(span.start..span.end).unwrap_or("").trim();
+    let text = span.text().trim();
     let bare = ['"', '\''].iter().find_map(|&quote| text.strip_prefix(quote)?.strip_suffix(quote));
     bare.unwrap_or(text).to_owned()
 }

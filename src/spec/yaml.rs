@@ -7,7 +7,8 @@ mod builder;
 mod scalar;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScanError, Span as Range};
@@ -79,7 +80,7 @@ fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
     let line = span.line_text().to_owned();
     let hint = advice::advice(error.info(), &span);
     let mut message = format!("invalid YAML: {}", advice::plainly(error.info()));
-    if let Some(name) = alias_at(&line, span.column).filter(|_| error.info().contains("anchor")) {
+    if let Some(name) = alias_at(&line, span.column as usize).filter(|_| error.info().contains("anchor")) {
         message = format!("invalid YAML: unknown anchor `{name}`");
     }
     SpecError::new(Code::Syntax, message).at(&span).hint(hint)
@@ -99,7 +100,9 @@ struct Places<'a> {
     source: &'a Arc<Source>,
     lines: Vec<usize>,
     /// Where lines hold more than ASCII, bytes have to be counted.
-    wide: BTreeMap<usize, ()>,
+    wide: BTreeSet<usize>,
+    /// Line, column and byte of the last start that was counted: the next one mostly stands behind it.
+    counted: Cell<(usize, usize, usize)>,
 }
 
 impl<'a> Places<'a> {
@@ -114,9 +117,9 @@ impl<'a> Places<'a> {
                 let end = lines.get(line + 1).copied().unwrap_or(text.len());
                 !text.as_bytes()[start..end].is_ascii()
             })
-            .map(|(line, _)| (line, ()))
+            .map(|(line, _)| line)
             .collect();
-        Self { source, lines, wide }
+        Self { source, lines, wide, counted: Cell::default() }
     }
 
     fn offset(&self, marker: &Marker) -> usize {
@@ -124,21 +127,20 @@ impl<'a> Places<'a> {
         let Some(&start) = self.lines.get(line) else {
             return self.source.text.len();
         };
-        if !self.wide.contains_key(&line) {
+        if !self.wide.contains(&line) {
             return (start + marker.col()).min(self.source.text.len());
         }
+        let (column, start) = match self.counted.get() {
+            (known, column, at) if known == line && column <= marker.col() => (column, at),
+            _ => (0, start),
+        };
         let rest = &self.source.text[start..];
-        rest.char_indices().nth(marker.col()).map_or(self.source.text.len(), |(at, _)| start + at)
+        rest.char_indices().nth(marker.col() - column).map_or(self.source.text.len(), |(at, _)| start + at)
     }
 
     fn span(&self, range: &Range) -> Span {
         let start = self.offset(&range.start);
-        Span {
-            source: Arc::clone(self.source),
-            start,
-            end: self.offset(&range.end).max(start),
-            line: range.start.line(),
-            column: range.start.col() + 1,
-        }
+        self.counted.set((range.start.line().saturating_sub(1), range.start.col(), start));
+        Span::new(self.source, start..self.offset(&range.end).max(start), range.start.line(), range.start.col() + 1)
     }
 }

@@ -6,9 +6,37 @@ use super::{Face, OciError, Result};
 
 /// Signals by name; source: signal(7), the numbers that x86 and ARM share.
 const SIGNALS: [(&str, i32); 31] = [
-    ("HUP", 1), ("INT", 2), ("QUIT", 3), ("ILL", 4), ("TRAP", 5), ("ABRT", 6), ("BUS", 7), ("FPE", 8), ("KILL", 9), ("USR1", 10), ("SEGV", 11),
-    ("USR2", 12), ("PIPE", 13), ("ALRM", 14), ("TERM", 15), ("STKFLT", 16), ("CHLD", 17), ("CONT", 18), ("STOP", 19), ("TSTP", 20), ("TTIN", 21),
-    ("TTOU", 22), ("URG", 23), ("XCPU", 24), ("XFSZ", 25), ("VTALRM", 26), ("PROF", 27), ("WINCH", 28), ("IO", 29), ("PWR", 30), ("SYS", 31),
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+    ("STKFLT", 16),
+    ("CHLD", 17),
+    ("CONT", 18),
+    ("STOP", 19),
+    ("TSTP", 20),
+    ("TTIN", 21),
+    ("TTOU", 22),
+    ("URG", 23),
+    ("XCPU", 24),
+    ("XFSZ", 25),
+    ("VTALRM", 26),
+    ("PROF", 27),
+    ("WINCH", 28),
+    ("IO", 29),
+    ("PWR", 30),
+    ("SYS", 31),
 ];
 
 /// Reads a signal: a number, or a name with or without `SIG`.
@@ -21,7 +49,11 @@ fn signal(text: &str) -> Result<i32> {
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     if let Some(offset) = name.strip_prefix("RTMIN") {
         // The first that a C library leaves to programs.
-        let offset = if offset.is_empty() { Some(0) } else { offset.strip_prefix('+').and_then(|it| it.parse::<i32>().ok()) };
+        let offset = if offset.is_empty() {
+            Some(0)
+        } else {
+            offset.strip_prefix('+').and_then(|it| it.parse::<i32>().ok())
+        };
         return offset.filter(|it| (0..=30).contains(it)).map(|it| 34 + it).ok_or_else(unknown);
     }
     SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number).ok_or_else(unknown)
@@ -51,7 +83,11 @@ pub(super) fn remove(face: &Face, id: &str, force: bool) -> Result<()> {
     // The spec may be damaged, and the container is to go all the same.
     let spec = face.store.spec(id).ok();
     face.store.forget(id)?;
-    let hooks = spec.as_ref().and_then(|it| it.hooks().as_ref()).and_then(|it| it.poststop().clone()).unwrap_or_default();
+    let hooks = spec
+        .as_ref()
+        .and_then(|it| it.hooks().as_ref())
+        .and_then(|it| it.poststop().clone())
+        .unwrap_or_default();
     let annotations = spec.and_then(|it| it.annotations().clone()).unwrap_or_default().into_iter().collect();
     if let Err(error) = rcompose_runtime::run_hooks("poststop", &hooks, container.record(), &annotations) {
         face.journal.warning(&error.chain());

@@ -35,9 +35,18 @@ pub(super) fn exec(face: &Face) -> Result<u8> {
     let (planned, warnings) = plan::plan_exec(&process, &spec, filter, rcompose_runtime::host::rights()?)?;
     face.warn(&warnings);
     let detach = face.words.has("detach");
-    let foreground = if detach { None } else { Some(Foreground::begin().map_err(|error| OciError::Streams("hold back signals", error))?) };
+    let foreground = if detach {
+        None
+    } else {
+        Some(Foreground::begin().map_err(|error| OciError::Streams("hold back signals", error))?)
+    };
     let (ours, console) = terminal(face, planned.terminal, detach)?;
-    let how = How { start: Start::Now, stdio: None, console: console.as_ref().map(AsFd::as_fd), preserve_fds: make::preserved(face)? };
+    let how = How {
+        start: Start::Now,
+        stdio: None,
+        console: console.as_ref().map(AsFd::as_fd),
+        preserve_fds: make::preserved(face)?,
+    };
     let created = container.exec(&planned, how)?;
     face.warn(&created.warnings);
     drop(console);
@@ -53,7 +62,9 @@ pub(super) fn exec(face: &Face) -> Result<u8> {
 /// Who gets the terminal: the caller's socket, or in the foreground this process.
 fn terminal(face: &Face, wanted: bool, detach: bool) -> Result<(Option<UnixStream>, Option<OwnedFd>)> {
     match face.words.path("console-socket") {
-        Some(_) if !detach => Err(OciError::Words("--console-socket is for --detach: in the foreground the terminal is this one".to_owned())),
+        Some(_) if !detach => {
+            Err(OciError::Words("--console-socket is for --detach: in the foreground the terminal is this one".to_owned()))
+        }
         Some(path) => Ok((None, Some(make::console(&path)?))),
         None if wanted && !detach => {
             let (ours, theirs) = UnixStream::pair().map_err(|error| OciError::Streams("make a pair of sockets", error))?;
@@ -71,7 +82,10 @@ fn process(face: &Face, spec: &Spec, program: &[String]) -> Result<Process> {
     if program.is_empty() {
         return Err(OciError::Words("name the program to run".to_owned()));
     }
-    let mut process = spec.process().clone().ok_or_else(|| OciError::Words("the container has no process of its own".to_owned()))?;
+    let mut process = spec
+        .process()
+        .clone()
+        .ok_or_else(|| OciError::Words("the container has no process of its own".to_owned()))?;
     process.set_args(Some(program.to_vec())).set_terminal(Some(face.words.has("tty")));
     let mut env = process.env().clone().unwrap_or_default();
     env.extend(face.words.values("env").iter().cloned());

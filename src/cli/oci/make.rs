@@ -95,12 +95,17 @@ pub(super) fn preserved(face: &Face) -> Result<u32> {
     let Some(text) = face.words.value("preserve-fds") else {
         return Ok(0);
     };
-    text.parse().ok().filter(|it| *it < 1024).ok_or_else(|| OciError::Words(format!("--preserve-fds {text}: not a number of descriptors")))
+    text.parse()
+        .ok()
+        .filter(|it| *it < 1024)
+        .ok_or_else(|| OciError::Words(format!("--preserve-fds {text}: not a number of descriptors")))
 }
 
 /// Connects to the socket that gets the terminal.
 pub(super) fn console(path: &Path) -> Result<OwnedFd> {
-    rcompose_runtime::connect(path).map(OwnedFd::from).map_err(|error| OciError::file("connect to the console socket", path, error))
+    rcompose_runtime::connect(path)
+        .map(OwnedFd::from)
+        .map_err(|error| OciError::file("connect to the console socket", path, error))
 }
 
 /// Writes the process id where the caller waits for it: at once and whole.

@@ -90,11 +90,7 @@ pub(crate) fn main(words: &[OsString], own: usize) -> ExitCode {
         }
     };
     if asked.globals.has("version") {
-        return said(&format!(
-            "rcompose-oci version {}\nspec: {}\n",
-            env!("CARGO_PKG_VERSION"),
-            rcompose_runtime::OCI_VERSION
-        ));
+        return said(&format!("rcompose-oci version {}\nspec: {}\n", env!("CARGO_PKG_VERSION"), rcompose_runtime::OCI_VERSION));
     }
     let Some(verb) = asked.verb.filter(|_| !asked.globals.has("help")) else {
         return said(&help());
@@ -110,7 +106,11 @@ pub(crate) fn main(words: &[OsString], own: usize) -> ExitCode {
     let face = Face { store: Store::new(root(&asked.globals)), journal, words: asked.words };
     // Before a socket is connected or a file made: what enters a container begins here a second time, out of the container's reach.
     let enters = matches!(verb.name, "create" | "run" | "exec");
-    let safe = if enters { rcompose_runtime::protect(words).map_err(OciError::from) } else { Ok(()) };
+    let safe = if enters {
+        rcompose_runtime::protect(words).map_err(OciError::from)
+    } else {
+        Ok(())
+    };
     match refused.and(safe).and_then(|()| run(verb.name, &face)) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
@@ -135,7 +135,9 @@ fn help() -> String {
 /// Says what of runc's globals cannot be honoured.
 fn refuse(globals: &Words) -> Result<()> {
     if globals.has("systemd-cgroup") {
-        return Err(OciError::Words("--systemd-cgroup: systemd is not asked for cgroups here; use the driver `cgroupfs`".to_owned()));
+        return Err(OciError::Words(
+            "--systemd-cgroup: systemd is not asked for cgroups here; use the driver `cgroupfs`".to_owned(),
+        ));
     }
     if globals.value("criu").is_some() {
         return Err(OciError::Words("--criu: containers are not checkpointed here".to_owned()));

@@ -115,7 +115,11 @@ pub(super) fn events(face: &Face) -> Result<u8> {
     }
     let text = face.words.value("interval").unwrap_or("5s");
     let seconds = text.trim_end_matches('s').parse::<u64>().ok().filter(|it| *it > 0);
-    let interval = Duration::from_secs(seconds.ok_or_else(|| OciError::Words(format!("--interval {text}: not a number of seconds")))?.max(INTERVAL.min(1)));
+    let interval = Duration::from_secs(
+        seconds
+            .ok_or_else(|| OciError::Words(format!("--interval {text}: not a number of seconds")))?
+            .max(INTERVAL.min(1)),
+    );
     let mut seen = container.usage().oom_kills.unwrap_or(0);
     let mut last = Instant::now();
     while container.status() != Status::Stopped {
@@ -149,7 +153,15 @@ fn figures(usage: &Usage) -> Value {
 
 /// Prints what this runtime can do; source: OCI runtime spec, features.md.
 pub(super) fn features() -> Result<u8> {
-    let operators = ["SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ", "SCMP_CMP_NE"];
+    let operators = [
+        "SCMP_CMP_EQ",
+        "SCMP_CMP_GE",
+        "SCMP_CMP_GT",
+        "SCMP_CMP_LE",
+        "SCMP_CMP_LT",
+        "SCMP_CMP_MASKED_EQ",
+        "SCMP_CMP_NE",
+    ];
     print_json(&json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": rcompose_runtime::OCI_VERSION,

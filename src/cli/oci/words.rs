@@ -96,21 +96,69 @@ const UPDATE: &[Flag] = &[
 
 /// Every verb.
 pub(super) const VERBS: &[Verb] = &[
-    Verb { name: "create", words: "ID", about: "makes a container that awaits its start", flags: CREATE, stops: false },
+    Verb {
+        name: "create",
+        words: "ID",
+        about: "makes a container that awaits its start",
+        flags: CREATE,
+        stops: false,
+    },
     Verb { name: "start", words: "ID", about: "lets the program of a container run", flags: &[], stops: false },
     Verb { name: "run", words: "ID", about: "creates and starts", flags: RUN, stops: false },
-    Verb { name: "exec", words: "ID PROGRAM [WORD]...", about: "runs a further process in a container", flags: EXEC, stops: true },
+    Verb {
+        name: "exec",
+        words: "ID PROGRAM [WORD]...",
+        about: "runs a further process in a container",
+        flags: EXEC,
+        stops: true,
+    },
     Verb { name: "state", words: "ID", about: "prints the state of a container", flags: &[], stops: false },
-    Verb { name: "kill", words: "ID [SIGNAL]", about: "sends a signal (SIGTERM)", flags: &[switch("all", "a")], stops: false },
-    Verb { name: "delete", words: "ID", about: "removes what a container that has ended left", flags: &[switch("force", "f")], stops: false },
-    Verb { name: "ps", words: "ID", about: "lists the processes of a container", flags: &[value("format", "f")], stops: false },
-    Verb { name: "list", words: "", about: "lists containers", flags: &[value("format", "f"), switch("quiet", "q")], stops: false },
+    Verb {
+        name: "kill",
+        words: "ID [SIGNAL]",
+        about: "sends a signal (SIGTERM)",
+        flags: &[switch("all", "a")],
+        stops: false,
+    },
+    Verb {
+        name: "delete",
+        words: "ID",
+        about: "removes what a container that has ended left",
+        flags: &[switch("force", "f")],
+        stops: false,
+    },
+    Verb {
+        name: "ps",
+        words: "ID",
+        about: "lists the processes of a container",
+        flags: &[value("format", "f")],
+        stops: false,
+    },
+    Verb {
+        name: "list",
+        words: "",
+        about: "lists containers",
+        flags: &[value("format", "f"), switch("quiet", "q")],
+        stops: false,
+    },
     Verb { name: "pause", words: "ID", about: "freezes the processes of a container", flags: &[], stops: false },
     Verb { name: "resume", words: "ID", about: "lets frozen processes go on", flags: &[], stops: false },
     Verb { name: "update", words: "ID", about: "sets new limits", flags: UPDATE, stops: false },
-    Verb { name: "events", words: "ID", about: "prints what a container uses, and when memory runs out", flags: &[switch("stats", ""), value("interval", "")], stops: false },
+    Verb {
+        name: "events",
+        words: "ID",
+        about: "prints what a container uses, and when memory runs out",
+        flags: &[switch("stats", ""), value("interval", "")],
+        stops: false,
+    },
     Verb { name: "features", words: "", about: "prints what this runtime can do", flags: &[], stops: false },
-    Verb { name: "spec", words: "", about: "writes a config.json to begin with", flags: &[value("bundle", "b"), switch("rootless", "")], stops: false },
+    Verb {
+        name: "spec",
+        words: "",
+        about: "writes a config.json to begin with",
+        flags: &[value("bundle", "b"), switch("rootless", "")],
+        stops: false,
+    },
 ];
 
 /// Flags by name, and plain words.
@@ -161,7 +209,8 @@ pub(super) fn read(words: &[OsString]) -> Result<Asked, String> {
         return Ok(Asked { globals, verb: None, words: Words::default() });
     }
     let verb = VERBS.iter().find(|it| it.name == name);
-    let verb = verb.ok_or_else(|| format!("`{name}` is none of the verbs {}", VERBS.iter().map(|it| it.name).collect::<Vec<_>>().join(", ")))?;
+    let verb =
+        verb.ok_or_else(|| format!("`{name}` is none of the verbs {}", VERBS.iter().map(|it| it.name).collect::<Vec<_>>().join(", ")))?;
     let (words, _) = flags(verb.flags, words.get(used + 1..).unwrap_or_default(), verb.stops, verb.name)?;
     Ok(Asked { globals, verb: Some(verb), words })
 }
@@ -228,7 +277,12 @@ mod tests {
 
     #[test]
     fn what_is_unknown_is_named() {
-        for (line, words) in [("creat x", "creat"), ("--rot x", "--rot"), ("create --bundel b x", "--bundel"), ("create --bundle", "--bundle")] {
+        for (line, words) in [
+            ("creat x", "creat"),
+            ("--rot x", "--rot"),
+            ("create --bundel b x", "--bundel"),
+            ("create --bundle", "--bundle"),
+        ] {
             assert!(asked(line).err().unwrap().contains(words), "{line}");
         }
     }

@@ -128,9 +128,9 @@ fn label(kind: AnnotationKind, place: &Place) -> annotate_snippets::Annotation<'
 /// Returns the bytes to mark: only those of the first line, as a caret below many lines says nothing.
 fn marked(span: &Span) -> Range<usize> {
     let text = span.source.text.as_ref();
-    let start = floor(text, span.start);
+    let start = floor(text, span.range().start);
     let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |at| start + at);
-    let end = floor(text, span.end).clamp(start, line_end.max(start));
+    let end = floor(text, span.range().end).clamp(start, line_end.max(start));
     let trimmed = start + text[start..end].trim_end().len();
     start..trimmed.max(start)
 }

@@ -75,7 +75,7 @@ fn path_of(action: &Action, service: &str) -> String {
 
 /// The line that names an image, where it stands there as it is.
 fn image_place(failure: &RunFailure, image: &str) -> Option<super::Place> {
-    let written = |span: &rcompose_spec::Span| span.source.text.get(span.start..span.end).is_some_and(|text| text.contains(image));
+    let written = |span: &rcompose_spec::Span| span.text().contains(image);
     let found = failure
         .origins
         .below("services")
@@ -95,7 +95,7 @@ fn port_place(failure: &RunFailure, step: &Step, port: u16) -> Option<super::Pla
         .below(&ports)
         .into_iter()
         .filter(|(path, _)| path.len() > ports.len())
-        .find(|(_, span)| span.source.text.get(span.start..span.end).is_some_and(|text| text.contains(&wanted)))
+        .find(|(_, span)| span.text().contains(&wanted))
         .map(|(_, span)| span)
         .or_else(|| failure.origins.get(&ports).cloned())?;
     Some(super::Place { span, label: String::from("published here") })

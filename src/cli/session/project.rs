@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use rcompose_planner::{Notice, PlanError, Problem, ProblemKind, support};
 use rcompose_spec::model::Project;
 use rcompose_spec::{
-    Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, Warning, discover, load, select, strict,
+    Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, Warning, check_project_name, discover, load,
+    select, strict,
 };
 
 use super::Session;
 use crate::failure::Failure;
 use crate::{output, report};
+
+/// The largest file read: no compose file is that long, and some files have no end.
+const LARGEST: u64 = 64 << 20;
 
 /// The file system.
 #[derive(Debug)]
@@ -19,7 +23,13 @@ pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        std::fs::read(path)
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            let why = format!("it is larger than {} MiB; is it the right file?", LARGEST >> 20);
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why));
+        }
+        Ok(bytes)
     }
 
     fn kind(&self, path: &Path) -> Option<Kind> {
@@ -166,7 +176,10 @@ impl Session {
         match self.load_saying(&Want::all(), |warning| !warning.is_check()) {
             Ok(loaded) => Ok(Named::Files(Box::new(loaded))),
             Err(Failure::Spec(errors)) if nothing_found(&errors) => match self.given_name() {
-                Some(name) => Ok(Named::Name(name)),
+                Some(name) => {
+                    check_project_name(&name).map_err(SpecErrors::from)?;
+                    Ok(Named::Name(name))
+                }
                 None => Err(Failure::Spec(errors)),
             },
             Err(failure) => Err(failure),

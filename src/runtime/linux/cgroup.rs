@@ -15,6 +15,13 @@ const BUSY: Duration = Duration::from_secs(2);
 
 /// Makes the groups and sets their limits. On an error, what was made is removed.
 pub(crate) fn make(plan: &Plan) -> Result<()> {
+    if let [first, ..] = processes(&plan.folders).as_slice() {
+        let path = best(&plan.folders).map(|it| it.path.display().to_string()).unwrap_or_default();
+        return Err(RuntimeError::field(
+            "linux.cgroupsPath",
+            format!("{path} is not empty: process {first} is in it, and would end with the container"),
+        ));
+    }
     for (at, folder) in plan.folders.iter().enumerate() {
         if let Err(error) = make_one(folder) {
             // What cannot be removed here was not made here, or says so at delete.
@@ -197,7 +204,11 @@ pub(crate) fn freeze(folders: &[Folder], frozen: bool) -> Result<()> {
         (None, None) => return Err(RuntimeError::unsupported("pause", "no cgroup hierarchy here can freeze processes")),
     };
     let path = folder.path.join(file);
-    let shown = if file == "freezer.state" { path.clone() } else { folder.path.join("cgroup.events") };
+    let shown = if file == "freezer.state" {
+        path.clone()
+    } else {
+        folder.path.join("cgroup.events")
+    };
     let until = Instant::now() + BUSY;
     loop {
         // v1 may get stuck half way: writing again goes on.
@@ -243,7 +254,9 @@ fn remove_one(path: &Path) -> io::Result<()> {
         match fs::remove_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             // A process that was reaped a moment ago may still be counted.
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < until => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
             other => return other,
         }
     }

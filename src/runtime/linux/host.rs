@@ -51,21 +51,33 @@ fn layout(mountinfo: &str, membership: &str) -> Layout {
     for line in mountinfo.lines() {
         let Some((left, right)) = line.split_once(" - ") else { continue };
         let (left, right): (Vec<&str>, Vec<&str>) = (left.split(' ').collect(), right.split(' ').collect());
-        let (Some(root), Some(mount), Some(kind)) = (left.get(3), left.get(4), right.first()) else { continue };
+        let (Some(root), Some(mount), Some(kind)) = (left.get(3), left.get(4), right.first()) else {
+            continue;
+        };
         let unified = *kind == "cgroup2";
         if !unified && *kind != "cgroup" {
             continue;
         }
-        let names: Vec<String> = if unified { Vec::new() } else { controllers(right.get(2).copied().unwrap_or_default()) };
+        let names: Vec<String> = if unified {
+            Vec::new()
+        } else {
+            controllers(right.get(2).copied().unwrap_or_default())
+        };
         let own = membership.lines().find_map(|line| {
             let mut parts = line.splitn(3, ':');
             let (number, list, path) = (parts.next()?, parts.next()?, parts.next()?);
-            let same = if unified { number == "0" } else { !list.is_empty() && list.split(',').all(|it| names.iter().any(|name| name == it)) };
+            let same = if unified {
+                number == "0"
+            } else {
+                !list.is_empty() && list.split(',').all(|it| names.iter().any(|name| name == it))
+            };
             same.then_some(path)
         });
         let Some(own) = own else { continue };
         let root = unescape(root);
-        let below = Path::new(own).strip_prefix(&root).unwrap_or_else(|_| Path::new(own).strip_prefix("/").unwrap_or(Path::new("")));
+        let below = Path::new(own)
+            .strip_prefix(&root)
+            .unwrap_or_else(|_| Path::new(own).strip_prefix("/").unwrap_or(Path::new("")));
         let mount = unescape(mount);
         let hierarchy = Hierarchy { controllers: names, own: below.to_owned(), mount };
         if unified {
@@ -82,7 +94,11 @@ fn layout(mountinfo: &str, membership: &str) -> Layout {
 /// The controllers among the options of a v1 mount.
 fn controllers(options: &str) -> Vec<String> {
     const OTHERS: [&str; 8] = ["rw", "ro", "xattr", "clone_children", "noprefix", "cpuset_v2_mode", "none", "favordynmods"];
-    options.split(',').filter(|it| !OTHERS.contains(it) && !it.starts_with("release_agent=")).map(str::to_owned).collect()
+    options
+        .split(',')
+        .filter(|it| !OTHERS.contains(it) && !it.starts_with("release_agent="))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// mountinfo writes space, tab, newline and backslash as octal.
@@ -126,8 +142,11 @@ mod tests {
             33 1 0:33 / /mnt/a\\040b rw - cgroup2 cgroup2 rw\n\
             34 1 0:31 / /elsewhere rw - cgroup cgroup rw,memory\n";
         let found = layout(mounts, "3:cpu,cpuacct:/a\n2:memory:/docker/x/y\n1:name=systemd:/s\n0::/u\n");
-        let short: Vec<(String, &str, &str)> =
-            found.v1.iter().map(|it| (it.controllers.join("+"), it.mount.to_str().unwrap(), it.own.to_str().unwrap())).collect();
+        let short: Vec<(String, &str, &str)> = found
+            .v1
+            .iter()
+            .map(|it| (it.controllers.join("+"), it.mount.to_str().unwrap(), it.own.to_str().unwrap()))
+            .collect();
         assert_eq!(
             short,
             [

@@ -4,18 +4,20 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use super::child::{self, Errand, Gate, Home, JoinFd};
 use super::sys::{self, Errno};
 use super::tree;
 use super::wire::{self, Kind, Message};
-use super::{cgroup, hook, host};
+use super::{cgroup, exec, hook, host, limit};
 use crate::error::{Result, RuntimeError};
 use crate::plan::cgroup::Folder;
 use crate::plan::namespaces::{self, NEWCGROUP, NEWPID, NEWTIME, NEWUSER, Namespaces};
-use crate::plan::process::{Limit, Process};
+use crate::plan::process::Process;
+use crate::plan::step::{Act, Step};
 use crate::plan::{Hooks, Plan};
 
 /// When the program begins.
@@ -32,7 +34,7 @@ pub enum Start<'a> {
 pub struct How<'a> {
     /// When the program begins.
     pub start: Start<'a>,
-    /// Standard streams; the caller's own when absent.
+    /// Standard streams, from descriptors above 2; the caller's own when absent.
     pub stdio: Option<[BorrowedFd<'a>; 3]>,
     /// A connected socket that is sent the terminal, when the process has one.
     pub console: Option<BorrowedFd<'a>>,
@@ -77,6 +79,7 @@ pub(super) struct Task<'a> {
 /// # Errors
 /// The step that failed, by name.
 pub fn create(plan: &Plan, how: How<'_>) -> Result<Created> {
+    refuse_sysctls_of_the_host(plan)?;
     cgroup::make(&plan.cgroup)?;
     let joins = plan.namespaces.join.iter().map(|join| {
         let opened = File::open(&join.path).map_err(|error| RuntimeError::file("open the namespace", &join.path, error))?;
@@ -102,21 +105,46 @@ pub fn create(plan: &Plan, how: How<'_>) -> Result<Created> {
     made
 }
 
+/// A namespace that is joined by path may be this process's own, and then its parameters are the host's.
+fn refuse_sysctls_of_the_host(plan: &Plan) -> Result<()> {
+    for join in &plan.namespaces.join {
+        let file = match join.kind {
+            namespaces::NEWNET => "net",
+            namespaces::NEWIPC => "ipc",
+            namespaces::NEWUTS => "uts",
+            _ => continue,
+        };
+        let inode = |path: &Path| std::fs::metadata(path).map(|it| (it.dev(), it.ino()));
+        let theirs = inode(&join.path).map_err(|error| RuntimeError::file("open the namespace", &join.path, error))?;
+        let own = inode(&Path::new("/proc/self/ns").join(file)).ok() == Some(theirs);
+        let of_it = |step: &&Step| match &step.act {
+            Act::Sysctl { file, .. } => sysctl_kind(file) == join.kind,
+            Act::HostName(_) | Act::DomainName(_) => join.kind == namespaces::NEWUTS,
+            _ => false,
+        };
+        if let Some(step) = plan.steps.iter().find(of_it).filter(|_| own) {
+            let reason = format!("{} is the host's own {} namespace: {} would change the host", join.path.display(), join.name, step.label);
+            return Err(RuntimeError::field("linux.namespaces", reason));
+        }
+    }
+    Ok(())
+}
+
+fn sysctl_kind(file: &std::ffi::CStr) -> u64 {
+    match file.to_bytes() {
+        name if name.starts_with(b"sys/net/") => namespaces::NEWNET,
+        b"sys/kernel/hostname" | b"sys/kernel/domainname" => namespaces::NEWUTS,
+        _ => namespaces::NEWIPC,
+    }
+}
+
 pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
-    if task.process.terminal && how.console.is_none() {
-        return Err(RuntimeError::field("process.terminal", "needs a socket to send the terminal to (--console-socket)"));
-    }
-    if !task.process.terminal && how.console.is_some() {
-        return Err(RuntimeError::field("process.terminal", "is false, so no terminal is sent to the console socket"));
-    }
+    check_terminal(task, how)?;
     let step = |words: &'static str| move |errno: Errno| RuntimeError::step(words, errno.into());
     let procfs = tree::procfs()?;
     let (ours, theirs) = sys::socket_pair().map_err(step("make a pair of sockets"))?;
-    let (mut trees, mut root) = (Vec::new(), None);
-    if let Some(plan) = task.plan {
-        trees = plan.trees.iter().map(tree::clone).collect::<Result<Vec<_>>>()?;
-        root = Some(open_root(plan)?);
-    }
+    let trees = task.plan.iter().flat_map(|plan| &plan.trees).map(tree::clone).collect::<Result<Vec<_>>>()?;
+    let root = task.plan.map(open_root).transpose()?;
     let none = Hooks::default();
     let hooks = task.plan.map_or(&none, |plan| &plan.hooks);
     let container_hooks = hook::prepare("hooks.createContainer", &hooks.create_container)?;
@@ -130,9 +158,13 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     let (argv, env) = pointers(task.process, &home);
     let tree_fds: Vec<RawFd> = trees.iter().map(AsRawFd::as_raw_fd).collect();
     let joins: Vec<JoinFd> = task.joins.iter().map(|(fd, kinds)| JoinFd { fd: fd.as_raw_fd(), kinds: *kinds }).collect();
+    // In a user namespace everything else is made by its own root, so that it belongs to that.
+    let with_process = if task.in_userns { NEWUSER | NEWPID } else { !(NEWCGROUP | NEWTIME) };
+    let create = task.namespaces.create & with_process;
     let errand = Errand {
         joins: &joins,
-        create: task.namespaces.create,
+        create,
+        late: task.namespaces.create & !create,
         in_userns: task.in_userns,
         time_offsets: task.namespaces.time_offsets.as_bytes(),
         root: root.as_ref().map(AsRawFd::as_raw_fd),
@@ -154,7 +186,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
         hook_state: hook_state.as_raw_fd(),
         last_capability: last_capability(host::rights()?.known),
     };
-    let flags = if joins.is_empty() { task.namespaces.create & !(NEWCGROUP | NEWTIME) } else { 0 };
+    let flags = if joins.is_empty() { create } else { 0 };
     // SAFETY: the child runs `child::run`, which makes system calls only.
     let pid = unsafe { sys::clone3(flags) }.map_err(step("clone the container's first process (namespaces)"))?;
     if pid == 0 {
@@ -162,10 +194,17 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     }
     drop(theirs);
     let mut parent = Parent { task, ours, procfs, hook_state, pid, has_gate: listening.is_some(), warnings: Vec::new() };
-    match parent.attend(!joins.is_empty()) {
-        Ok(created) => Ok(created),
-        Err(error) => Err(parent.clean_up(error)),
+    parent.attend(!joins.is_empty()).map_err(|error| parent.clean_up(error))
+}
+
+fn check_terminal(task: &Task<'_>, how: How<'_>) -> Result<()> {
+    if task.process.terminal && how.console.is_none() {
+        return Err(RuntimeError::field("process.terminal", "needs a socket to send the terminal to (--console-socket)"));
     }
+    if !task.process.terminal && how.console.is_some() {
+        return Err(RuntimeError::field("process.terminal", "is false, so no terminal is sent to the console socket"));
+    }
+    Ok(())
 }
 
 fn last_capability(known: u64) -> u32 {
@@ -190,7 +229,7 @@ fn open_root(plan: &Plan) -> Result<OwnedFd> {
 /// Makes the socket on which the start is awaited. Its path is reached through its folder, as an address has 108 bytes.
 fn listen(path: &Path) -> Result<OwnedFd> {
     let file = |error| RuntimeError::file("make the socket", path, error);
-    crate::socket::short(path, |short| std::os::unix::net::UnixListener::bind(short)).map(OwnedFd::from).map_err(file)
+    crate::socket::short(path, UnixListener::bind).map(OwnedFd::from).map_err(file)
 }
 
 type Pointers = Vec<*const libc::c_char>;
@@ -232,7 +271,7 @@ impl Parent<'_> {
                 Kind::Ready => {
                     self.write_state("created")?;
                     for limit in &self.task.process.limits {
-                        self.warnings.extend(set_limit(self.pid, limit)?);
+                        self.warnings.extend(limit::set(self.pid, limit)?);
                     }
                     last = "about to run the program".to_owned();
                 }
@@ -311,7 +350,7 @@ impl Parent<'_> {
         let entered = cgroup::enter(self.task.folders, self.pid);
         match (entered, self.task.init) {
             // A container may have moved its first process further down; where that one is, another can be.
-            (Err(_), Some(init)) => cgroup::enter(&beside(init, self.task.folders), self.pid),
+            (Err(_), Some(init)) => cgroup::enter(&exec::groups_of(init, self.task.folders), self.pid),
             (entered, _) => entered,
         }
     }
@@ -322,7 +361,8 @@ impl Parent<'_> {
         };
         match self.write_proc("oom_score_adj", &score.to_string()) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                let text = format!("process.oomScoreAdj: {score} is below what this process may give without CAP_SYS_RESOURCE; it is not set");
+                let text =
+                    format!("process.oomScoreAdj: {score} is below what this process may give without CAP_SYS_RESOURCE; it is not set");
                 self.warnings.push(text);
                 Ok(())
             }
@@ -333,7 +373,9 @@ impl Parent<'_> {
     fn write_state(&self, status: &str) -> Result<()> {
         let step = |error| RuntimeError::step("write the state for the hooks", error);
         self.hook_state.set_len(0).map_err(step)?;
-        self.task.plan.map_or(Ok(()), |plan| self.hook_state.write_all_at(&state(plan, self.pid, status), 0).map_err(step))
+        self.task
+            .plan
+            .map_or(Ok(()), |plan| self.hook_state.write_all_at(&state(plan, self.pid, status), 0).map_err(step))
     }
 
     fn host_hooks(&self) -> Result<()> {
@@ -372,91 +414,11 @@ fn state(plan: &Plan, pid: i32, status: &str) -> Vec<u8> {
     hook::state(&plan.id, pid, status, &plan.bundle, &plan.annotations)
 }
 
-/// The groups in which a process is, where they lie below those of the container.
-fn beside(init: i32, folders: &[Folder]) -> Vec<Folder> {
-    let text = std::fs::read_to_string(format!("/proc/{init}/cgroup")).unwrap_or_default();
-    let own = |folder: &Folder| {
-        text.lines().find_map(|line| {
-            let mut parts = line.splitn(3, ':');
-            let (number, names, path) = (parts.next()?, parts.next()?, parts.next()?);
-            let same = if folder.unified { number == "0" } else { folder.controllers.iter().any(|it| names.split(',').any(|name| name == it)) };
-            let path = folder.mount.join(path.trim_start_matches('/'));
-            (same && path.starts_with(&folder.path)).then_some(path)
-        })
-    };
-    folders.iter().map(|folder| Folder { path: own(folder).unwrap_or_else(|| folder.path.clone()), ..folder.clone() }).collect()
-}
-
-/// Sets a limit; where it may not be raised, as far as it may, and the warning says so.
-fn set_limit(pid: i32, limit: &Limit) -> Result<Option<String>> {
-    let step = |errno: Errno| RuntimeError::step(format!("set {} (process.rlimits)", limit.name), errno.into());
-    let put = |soft: u64, hard: u64| {
-        let wanted = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
-        // SAFETY: the structure outlives the call; the old limit is not asked for.
-        sys::check(unsafe { libc::syscall(libc::SYS_prlimit64, pid, limit.resource, &raw const wanted, std::ptr::null_mut::<u8>()) })
-    };
-    match put(limit.soft, limit.hard) {
-        Err(Errno(libc::EPERM)) => {}
-        other => return other.map(|_| None).map_err(step),
-    }
-    let mut now = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure outlives the call; no new limit is given.
-    sys::check(unsafe { libc::syscall(libc::SYS_prlimit64, pid, limit.resource, std::ptr::null::<u8>(), &raw mut now) }).map_err(step)?;
-    let hard = limit.hard.min(now.rlim_max);
-    put(limit.soft.min(hard), hard).map_err(step)?;
-    Ok(Some(format!("process.rlimits: {} cannot be raised to {} without CAP_SYS_RESOURCE; it is {hard}", limit.name, limit.hard)))
-}
-
 /// A wait status in words.
 pub(crate) fn describe(status: i32) -> String {
-    if libc::WIFSIGNALED(status) { format!("signal {}", libc::WTERMSIG(status)) } else { format!("exit status {}", libc::WEXITSTATUS(status)) }
-}
-
-/// Runs a further process in a container whose first process is `init`.
-///
-/// # Errors
-/// As [`create`].
-pub(crate) fn exec(init: i32, folders: &[Folder], no_pivot: bool, process: &Process, how: How<'_>) -> Result<Created> {
-    let step = |errno: Errno| RuntimeError::step("open the container's first process", errno.into());
-    let pidfd = sys::own(sys::pidfd_open(init).map_err(step)?);
-    let kinds = differing(init)?;
-    let chroot = if no_pivot {
-        let path = format!("/proc/{init}/root");
-        let opened = CString::new(path).map_err(|_| step(Errno(libc::EINVAL)))?;
-        Some(sys::own(sys::open(&opened, libc::O_PATH | libc::O_DIRECTORY).map_err(step)?))
+    if libc::WIFSIGNALED(status) {
+        format!("signal {}", libc::WTERMSIG(status))
     } else {
-        None
-    };
-    let none = Namespaces::default();
-    let task = Task {
-        plan: None,
-        process,
-        namespaces: &none,
-        joins: vec![(pidfd, kinds)],
-        in_userns: kinds & NEWUSER != 0,
-        chroot,
-        folders,
-        init: Some(init),
-    };
-    launch(&task, how)
-}
-
-/// The namespaces in which a process differs from this one: joining one's own user namespace is an error.
-fn differing(pid: i32) -> Result<u64> {
-    let mut kinds = 0;
-    for (kind, name) in namespaces::FILES {
-        let of = |who: &str| std::fs::read_link(format!("/proc/{who}/ns/{name}"));
-        let theirs = match of(&pid.to_string()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new("/proc/self/ns").join(name).exists() => {
-                return Err(RuntimeError::State { reason: "container not running: its first process is gone".to_owned() });
-            }
-            Err(_) => continue,
-            Ok(theirs) => theirs,
-        };
-        if of("self").ok() != Some(theirs) {
-            kinds |= kind;
-        }
+        format!("exit status {}", libc::WEXITSTATUS(status))
     }
-    // A process is only in a process namespace if it was born there: with the bit, even where only the others differ, nothing changes.
-    Ok(kinds | NEWPID)
 }

@@ -1,11 +1,16 @@
 //! Does what a plan says: the only part of this room that talks to the kernel.
-#![expect(unsafe_code, reason = "system calls that no safe crate makes without allocating; each block names its invariant")]
+#![expect(
+    unsafe_code,
+    reason = "system calls that no safe crate makes without allocating; each block names its invariant"
+)]
 
 pub(crate) mod cgroup;
 pub(crate) mod child;
+pub(crate) mod exec;
 pub(crate) mod hook;
 pub mod host;
 pub(crate) mod launch;
+mod limit;
 pub mod overlay;
 pub(crate) mod protect;
 pub(crate) mod sys;

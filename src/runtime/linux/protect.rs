@@ -82,7 +82,10 @@ fn sealed_copy(own: &OwnedFd) -> io::Result<OwnedFd> {
 fn again(file: &OwnedFd, words: &[OsString]) -> io::Error {
     let texts = |list: Vec<Vec<u8>>| list.into_iter().map(CString::new).collect::<Result<Vec<_>, _>>();
     let mark = format!("{MARK}=1").into_bytes();
-    let env = std::env::vars_os().map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat()).chain([mark]).collect();
+    let env = std::env::vars_os()
+        .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())
+        .chain([mark])
+        .collect();
     let (Ok(words), Ok(env)) = (texts(words.iter().map(|it| it.as_bytes().to_vec()).collect()), texts(env)) else {
         return io::Error::from(io::ErrorKind::InvalidInput);
     };

@@ -187,7 +187,6 @@ pub(crate) fn file_system(fd: RawFd) -> Sys<i64> {
     let mut found: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: `found` outlives the call.
     check(libc::c_long::from(unsafe { libc::fstatfs(fd, &raw mut found) }))?;
-    #[expect(clippy::unnecessary_cast, reason = "the type differs between C libraries")]
     Ok(found.f_type as i64)
 }
 
@@ -292,4 +291,22 @@ pub(crate) fn poll_one(fd: RawFd, milliseconds: i32) -> io::Result<bool> {
             other => return Ok(other? > 0),
         }
     }
+}
+
+/// prctl(2) with numbers only.
+pub(crate) fn prctl(option: libc::c_int, first: u64, second: u64) -> Sys<()> {
+    // SAFETY: only numbers are passed.
+    check(libc::c_long::from(unsafe { libc::prctl(option, first, second, 0u64, 0u64) })).map(drop)
+}
+
+/// setresgid(2) of this thread alone, without the C library's round over all threads.
+pub(crate) fn set_group(gid: u32) -> Sys<()> {
+    // SAFETY: only numbers are passed.
+    check(unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) }).map(drop)
+}
+
+/// setresuid(2), as [`set_group`].
+pub(crate) fn set_user(uid: u32) -> Sys<()> {
+    // SAFETY: only numbers are passed.
+    check(unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) }).map(drop)
 }

@@ -131,7 +131,11 @@ pub(crate) fn give_to(group: i32) {
 /// Turns a wait status into an exit status as shells have it.
 #[must_use]
 pub fn exit_status(status: i32) -> i32 {
-    if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) }
+    if libc::WIFSIGNALED(status) {
+        128 + libc::WTERMSIG(status)
+    } else {
+        libc::WEXITSTATUS(status)
+    }
 }
 
 fn poll(watched: [RawFd; 3]) -> io::Result<[bool; 3]> {

@@ -6,11 +6,47 @@ use crate::error::{Result, RuntimeError};
 
 /// Names in the order of their numbers.
 pub(crate) const NAMES: [&str; 41] = [
-    "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "SETPCAP", "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW", "IPC_LOCK", "IPC_OWNER", "SYS_MODULE", "SYS_RAWIO", "SYS_CHROOT",
-    "SYS_PTRACE", "SYS_PACCT", "SYS_ADMIN", "SYS_BOOT", "SYS_NICE", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG", "MKNOD", "LEASE",
-    "AUDIT_WRITE", "AUDIT_CONTROL", "SETFCAP", "MAC_OVERRIDE", "MAC_ADMIN", "SYSLOG", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_READ",
-    "PERFMON", "BPF", "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
 ];
 
 /// Number of `CAP_SYS_ADMIN`, needed to load a filter without `no_new_privs`.
@@ -61,7 +97,10 @@ pub(crate) fn sets(wanted: Option<&LinuxCapabilities>, available: u64, warnings:
         ambient: read(wanted.ambient())?,
     };
     if missing != 0 {
-        warnings.push(format!("capabilities that this kernel or this process does not have are left out: {}", names(missing).join(", ")));
+        warnings.push(format!(
+            "capabilities that this kernel or this process does not have are left out: {}",
+            names(missing).join(", ")
+        ));
     }
     if sets.effective & !sets.permitted != 0 {
         let extra = names(sets.effective & !sets.permitted).join(", ");
@@ -72,7 +111,12 @@ pub(crate) fn sets(wanted: Option<&LinuxCapabilities>, available: u64, warnings:
 
 /// Returns the names of the bits.
 pub(crate) fn names(bits: u64) -> Vec<String> {
-    NAMES.iter().enumerate().filter(|(at, _)| bits & (1 << at) != 0).map(|(_, name)| format!("CAP_{name}")).collect()
+    NAMES
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| bits & (1 << at) != 0)
+        .map(|(_, name)| format!("CAP_{name}"))
+        .collect()
 }
 
 #[cfg(test)]

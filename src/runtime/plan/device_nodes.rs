@@ -10,12 +10,22 @@ use super::{Builder, NEWUSER, mounts, options};
 use crate::error::{Result, RuntimeError};
 
 /// Nodes that every container has: path, major, minor.
-const DEFAULTS: [(&str, u32, u32); 6] =
-    [("dev/null", 1, 3), ("dev/zero", 1, 5), ("dev/full", 1, 7), ("dev/random", 1, 8), ("dev/urandom", 1, 9), ("dev/tty", 5, 0)];
+const DEFAULTS: [(&str, u32, u32); 6] = [
+    ("dev/null", 1, 3),
+    ("dev/zero", 1, 5),
+    ("dev/full", 1, 7),
+    ("dev/random", 1, 8),
+    ("dev/urandom", 1, 9),
+    ("dev/tty", 5, 0),
+];
 
 /// Links that every container has.
-const LINKS: [(&str, &str); 4] =
-    [("dev/fd", "/proc/self/fd"), ("dev/stdin", "/proc/self/fd/0"), ("dev/stdout", "/proc/self/fd/1"), ("dev/stderr", "/proc/self/fd/2")];
+const LINKS: [(&str, &str); 4] = [
+    ("dev/fd", "/proc/self/fd"),
+    ("dev/stdin", "/proc/self/fd/0"),
+    ("dev/stdout", "/proc/self/fd/1"),
+    ("dev/stderr", "/proc/self/fd/2"),
+];
 
 /// Adds the steps; none of it where the host's `/dev` is bound.
 pub(super) fn add(builder: &mut Builder<'_>, spec: &Spec, linux: &Linux, has_kcore: bool) -> Result<()> {
@@ -81,8 +91,19 @@ fn read(field: &str, device: &oci_spec::runtime::LinuxDevice) -> Result<Device> 
     let number = |part: i64, name: &str| {
         u32::try_from(part).map_err(|_| RuntimeError::field(format!("{field}.{name}"), format!("{part} is no device number")))
     };
-    let dev = if kind == libc::S_IFIFO { 0 } else { libc::makedev(number(device.major(), "major")?, number(device.minor(), "minor")?) };
+    let dev = if kind == libc::S_IFIFO {
+        0
+    } else {
+        libc::makedev(number(device.major(), "major")?, number(device.minor(), "minor")?)
+    };
     let target = mounts::target(&format!("{field}.path"), device.path())?;
     let permissions = device.file_mode().unwrap_or(0o666) & 0o7777;
-    Ok(Device { target, mode: kind | permissions, number: dev, uid: device.uid().unwrap_or(0), gid: device.gid().unwrap_or(0), tree: None })
+    Ok(Device {
+        target,
+        mode: kind | permissions,
+        number: dev,
+        uid: device.uid().unwrap_or(0),
+        gid: device.gid().unwrap_or(0),
+        tree: None,
+    })
 }

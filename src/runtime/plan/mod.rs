@@ -18,8 +18,8 @@ use oci_spec::runtime::{Hook, Hooks as SpecHooks, Linux, LinuxPersonalityDomain,
 
 use crate::error::{Result, RuntimeError};
 use namespaces::{NEWIPC, NEWNET, NEWUSER, NEWUTS, Namespaces};
-use options::Propagation;
 pub use options::KNOWN as MOUNT_OPTIONS;
+use options::Propagation;
 pub use process::Rights;
 use step::{Act, Step, Tree};
 
@@ -129,12 +129,22 @@ pub fn plan(id: &str, spec: &Spec, bundle: &Path, host: &Host, choices: Choices)
     refuse_foreign(spec)?;
     let linux = spec.linux().clone().unwrap_or_default();
     refuse_unsupported(&linux)?;
-    let root = spec.root().as_ref().ok_or_else(|| RuntimeError::field("root", "is missing: name the root file system"))?;
+    let root = spec
+        .root()
+        .as_ref()
+        .ok_or_else(|| RuntimeError::field("root", "is missing: name the root file system"))?;
     let namespaces = namespaces::read(&linux)?;
     let mut warnings = Vec::new();
     let cgroup = cgroup::plan(&host.cgroups, linux.cgroups_path().as_deref(), id, linux.resources().as_ref(), &mut warnings)?;
-    let program = spec.process().as_ref().ok_or_else(|| RuntimeError::field("process", "is missing: name the program to run"))?;
-    let given = if namespaces.has(NEWUSER) { host.rights.known } else { host.rights.capabilities };
+    let program = spec
+        .process()
+        .as_ref()
+        .ok_or_else(|| RuntimeError::field("process", "is missing: name the program to run"))?;
+    let given = if namespaces.has(NEWUSER) {
+        host.rights.known
+    } else {
+        host.rights.capabilities
+    };
     let mut process = process::read("process", program, Rights { capabilities: given, ..host.rights }, &mut warnings)?;
     process.filter = linux.seccomp().as_ref().map(seccomp::compile).transpose()?;
     let root_propagation = root_propagation(&linux)?;
@@ -170,6 +180,12 @@ pub fn plan(id: &str, spec: &Spec, bundle: &Path, host: &Host, choices: Choices)
 #[must_use]
 pub fn capability_names() -> Vec<String> {
     capabilities::names(u64::MAX)
+}
+
+/// Returns the number of a capability, `CAP_…`.
+#[must_use]
+pub fn capability_number(name: &str) -> Option<u32> {
+    capabilities::number(name)
 }
 
 /// Plans a further process of a container that runs; `spec` is the container's, and so is `filter`.
@@ -237,7 +253,9 @@ fn names(builder: &mut Builder<'_>, spec: &Spec, linux: &Linux) -> Result<()> {
     let text = |field: &str, text: &String| process::strings(field, std::slice::from_ref(text)).map(|mut it| it.remove(0));
     let has_uts = builder.namespaces.has(NEWUTS);
     for (field, name) in [("hostname", spec.hostname()), ("domainname", spec.domainname())] {
-        let Some(name) = name.as_ref().filter(|it| !it.is_empty()) else { continue };
+        let Some(name) = name.as_ref().filter(|it| !it.is_empty()) else {
+            continue;
+        };
         if !has_uts {
             return Err(RuntimeError::field(field, "needs a uts namespace in `linux.namespaces`, or the host itself would be renamed"));
         }
@@ -263,7 +281,12 @@ fn root_propagation(linux: &Linux) -> Result<Option<Propagation>> {
         return Ok(None);
     };
     let read = options::propagation(word);
-    let reason = || RuntimeError::field("linux.rootfsPropagation", format!("`{word}` is none of shared, slave, private, unbindable, with or without `r`"));
+    let reason = || {
+        RuntimeError::field(
+            "linux.rootfsPropagation",
+            format!("`{word}` is none of shared, slave, private, unbindable, with or without `r`"),
+        )
+    };
     read.map(Some).ok_or_else(reason)
 }
 
@@ -286,8 +309,16 @@ fn refuse_foreign(spec: &Spec) -> Result<()> {
 fn refuse_unsupported(linux: &Linux) -> Result<()> {
     for (given, field, reason) in [
         (linux.intel_rdt().is_some(), "linux.intelRdt", "resctrl is not driven"),
-        (linux.memory_policy().is_some(), "linux.memoryPolicy", "NUMA policies are not set; use `linux.resources.cpu.mems`"),
-        (linux.net_devices().as_ref().is_some_and(|it| !it.is_empty()), "linux.netDevices", "no interface is moved into the container"),
+        (
+            linux.memory_policy().is_some(),
+            "linux.memoryPolicy",
+            "NUMA policies are not set; use `linux.resources.cpu.mems`",
+        ),
+        (
+            linux.net_devices().as_ref().is_some_and(|it| !it.is_empty()),
+            "linux.netDevices",
+            "no interface is moved into the container",
+        ),
         (linux.mount_label().as_ref().is_some_and(|it| !it.is_empty()), "linux.mountLabel", "mounts are not labelled"),
     ] {
         if given {

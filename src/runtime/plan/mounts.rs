@@ -13,8 +13,17 @@ use crate::error::{Result, RuntimeError};
 
 /// Files of procfs that other file systems may lie on; what lxcfs and checkpointing need, and nothing that a runtime writes to.
 const OVER_PROC: [&str; 11] = [
-    "proc/cpuinfo", "proc/diskstats", "proc/meminfo", "proc/stat", "proc/swaps", "proc/uptime", "proc/loadavg", "proc/slabinfo",
-    "proc/net/dev", "proc/sys/kernel/ns_last_pid", "proc/sys/crypto/fips_enabled",
+    "proc/cpuinfo",
+    "proc/diskstats",
+    "proc/meminfo",
+    "proc/stat",
+    "proc/swaps",
+    "proc/uptime",
+    "proc/loadavg",
+    "proc/slabinfo",
+    "proc/net/dev",
+    "proc/sys/kernel/ns_last_pid",
+    "proc/sys/crypto/fips_enabled",
 ];
 
 /// Returns a path below the root, cleaned: no leading `/`, no `.`, no `..`.
@@ -72,7 +81,9 @@ fn bind(builder: &mut Builder<'_>, field: &str, mount: &SpecMount, target: CStri
     // What a bind cannot be told belongs to another kind of mount; some callers send the options of the file system along.
     for parameter in &options.parameters {
         let (Parameter::Flag(name) | Parameter::Text(name, _)) = parameter;
-        builder.warnings.push(format!("`{field}.options`: a bind has no option `{}`", name.to_string_lossy()));
+        builder
+            .warnings
+            .push(format!("`{field}.options`: a bind has no option `{}`", name.to_string_lossy()));
     }
     let path = builder.bundle.join(source);
     let (uids, gids) = (mount.uid_mappings().as_deref().unwrap_or_default(), mount.gid_mappings().as_deref().unwrap_or_default());
@@ -124,7 +135,10 @@ fn new(builder: &mut Builder<'_>, field: &str, target: CString, kind: &str, sour
         // Other mounts need their places in it first.
         options.attributes.set &= !attr::RDONLY;
         let attributes = Attributes { set: attr::RDONLY, clear: 0 };
-        builder.late.push(Step { label: format!("make /{} read-only", target.to_string_lossy()), act: Act::Attributes { target: target.clone(), attributes } });
+        builder.late.push(Step {
+            label: format!("make /{} read-only", target.to_string_lossy()),
+            act: Act::Attributes { target: target.clone(), attributes },
+        });
     } else if read_only {
         options.parameters.insert(0, Parameter::Flag(c"ro".into()));
     }
@@ -154,7 +168,7 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
     }
     let safe = Attributes { set: attr::NOSUID | attr::NODEV | attr::NOEXEC, clear: 0 };
     let parameters = vec![Parameter::Text(c"mode".into(), c"755".into())];
-    let tmpfs = Source::New { kind: c"tmpfs".into(), source: c"cgroup".into(), parameters };
+    let tmpfs = Source::New { kind: c"tmpfs".into(), source: c"tmpfs".into(), parameters };
     let base = Options { attributes: safe, propagation: options.propagation.clone(), ..Options::default() };
     builder.push(label(target, "tmpfs for cgroup"), Act::Mount(plain(target.clone(), tmpfs, base)));
     let within = |name: &str| process::strings("mounts", &[format!("{}/{name}", target.to_string_lossy())]).map(|mut it| it.remove(0));
@@ -163,18 +177,7 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
         let place = within(&name)?;
         let (source, attributes) = if own_namespace {
             let read_only = options.attributes.set & attr::RDONLY;
-            let mut parameters: Vec<Parameter> = Vec::new();
-            for controller in &folder.controllers {
-                let text = |text: &str| process::strings("mounts", &[text.to_owned()]).map(|mut it| it.remove(0));
-                match controller.split_once('=') {
-                    Some((key, value)) => {
-                        parameters.extend([Parameter::Flag(c"none".into()), Parameter::Text(text(key)?, text(value)?), Parameter::Flag(c"xattr".into())]);
-                    }
-                    None => parameters.push(Parameter::Flag(text(controller)?)),
-                }
-            }
-            let kind = Source::New { kind: c"cgroup".into(), source: c"cgroup".into(), parameters };
-            (kind, Attributes { set: safe.set | read_only, clear: 0 })
+            (own_hierarchy(&folder.controllers)?, Attributes { set: safe.set | read_only, clear: 0 })
         } else {
             (Source::Tree(builder.tree(cgroup_tree(folder.path.clone()))), options.attributes)
         };
@@ -187,9 +190,32 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
     }
     if options.attributes.set & attr::RDONLY != 0 {
         let attributes = Attributes { set: attr::RDONLY, clear: 0 };
-        builder.push(format!("make /{} read-only", target.to_string_lossy()), Act::Attributes { target: target.clone(), attributes });
+        builder.push(
+            format!("make /{} read-only", target.to_string_lossy()),
+            Act::Attributes { target: target.clone(), attributes },
+        );
     }
     Ok(())
+}
+
+/// A hierarchy of v1 as the namespace of the container sees it.
+fn own_hierarchy(controllers: &[String]) -> Result<Source> {
+    let text = |text: &str| process::strings("mounts", &[text.to_owned()]).map(|mut it| it.remove(0));
+    let mut parameters: Vec<Parameter> = Vec::new();
+    for controller in controllers {
+        match controller.split_once('=') {
+            Some((key, value)) => {
+                parameters.extend([
+                    Parameter::Flag(c"none".into()),
+                    Parameter::Text(text(key)?, text(value)?),
+                    Parameter::Flag(c"xattr".into()),
+                ]);
+            }
+            None => parameters.push(Parameter::Flag(text(controller)?)),
+        }
+    }
+    let named = controllers.iter().find_map(|it| it.strip_prefix("name="));
+    Ok(Source::New { kind: c"cgroup".into(), source: text(named.unwrap_or("cgroup"))?, parameters })
 }
 
 fn cgroup_tree(path: PathBuf) -> Tree {

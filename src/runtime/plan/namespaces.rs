@@ -72,7 +72,13 @@ pub(crate) fn kind(of: LinuxNamespaceType) -> (u64, &'static str, &'static str) 
 
 /// Files below `/proc/PID/ns` that exec joins, with the bits of setns(2).
 pub(crate) const FILES: [(u64, &str); 8] = [
-    (NEWUSER, "user"), (NEWNS, "mnt"), (NEWUTS, "uts"), (NEWIPC, "ipc"), (NEWNET, "net"), (NEWPID, "pid"), (NEWCGROUP, "cgroup"),
+    (NEWUSER, "user"),
+    (NEWNS, "mnt"),
+    (NEWUTS, "uts"),
+    (NEWIPC, "ipc"),
+    (NEWNET, "net"),
+    (NEWPID, "pid"),
+    (NEWCGROUP, "cgroup"),
     (NEWTIME, "time"),
 ];
 
@@ -128,7 +134,10 @@ pub(crate) fn map(field: &str, mappings: Option<&[LinuxIdMapping]>, wanted: bool
 
 /// Writes the lines of a map as the kernel reads them.
 pub(crate) fn lines(mappings: &[LinuxIdMapping]) -> String {
-    mappings.iter().map(|it| format!("{} {} {}\n", it.container_id(), it.host_id(), it.size())).collect()
+    mappings
+        .iter()
+        .map(|it| format!("{} {} {}\n", it.container_id(), it.host_id(), it.size()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -141,7 +150,9 @@ mod tests {
 
     #[test]
     fn bits_and_paths_are_told_apart() {
-        let found = read(&linux(r#"{"namespaces":[{"type":"mount"},{"type":"network","path":"/proc/1/ns/net"},{"type":"pid","path":""}]}"#));
+        let found = read(&linux(
+            r#"{"namespaces":[{"type":"mount"},{"type":"network","path":"/proc/1/ns/net"},{"type":"pid","path":""}]}"#,
+        ));
         let found = found.unwrap();
         assert_eq!(found.create, NEWNS | NEWPID);
         assert_eq!((found.join[0].kind, found.join[0].name), (NEWNET, "network"));
@@ -152,7 +163,10 @@ mod tests {
     fn maps_hold_together_with_the_namespace() {
         for (json, field) in [
             (r#"{"namespaces":[{"type":"mount"},{"type":"user"}]}"#, "linux.uidMappings"),
-            (r#"{"namespaces":[{"type":"mount"}],"uidMappings":[{"containerID":0,"hostID":1,"size":1}]}"#, "linux.uidMappings"),
+            (
+                r#"{"namespaces":[{"type":"mount"}],"uidMappings":[{"containerID":0,"hostID":1,"size":1}]}"#,
+                "linux.uidMappings",
+            ),
             (r#"{"namespaces":[{"type":"mount"},{"type":"mount"}]}"#, "linux.namespaces[1]"),
             (r#"{"namespaces":[{"type":"mount"}],"timeOffsets":{"boottime":{"secs":1}}}"#, "linux.timeOffsets"),
             (r#"{"namespaces":[{"type":"pid"}]}"#, "linux.namespaces"),

@@ -7,8 +7,15 @@ use oci_spec::runtime::Linux;
 
 /// Parameters of an IPC namespace; source: ipc_namespaces(7).
 const OF_IPC: [&str; 9] = [
-    "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall", "kernel.shmmax", "kernel.shmmni",
-    "kernel.shm_rmid_forced", "kernel.auto_msgmni",
+    "kernel.msgmax",
+    "kernel.msgmnb",
+    "kernel.msgmni",
+    "kernel.sem",
+    "kernel.shmall",
+    "kernel.shmmax",
+    "kernel.shmmni",
+    "kernel.shm_rmid_forced",
+    "kernel.auto_msgmni",
 ];
 
 /// Adds a step for each, in the order of their names.
@@ -19,7 +26,14 @@ pub(super) fn add(builder: &mut Builder<'_>, linux: &Linux) -> Result<()> {
         let field = format!("linux.sysctl[{name}]");
         // Either separator, as sysctl(8) has it: the first one that is there separates.
         let path = match name.find(['.', '/']).map(|at| name.as_bytes()[at]) {
-            Some(b'.') => name.chars().map(|it| match it { '.' => '/', '/' => '.', other => other }).collect(),
+            Some(b'.') => name
+                .chars()
+                .map(|it| match it {
+                    '.' => '/',
+                    '/' => '.',
+                    other => other,
+                })
+                .collect(),
             _ => name.clone(),
         };
         if path.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
@@ -33,7 +47,10 @@ pub(super) fn add(builder: &mut Builder<'_>, linux: &Linux) -> Result<()> {
             _ => return Err(RuntimeError::field(field, "is not in a separate kernel namespace: it would change the host")),
         };
         if !builder.namespaces.has(kind) {
-            return Err(RuntimeError::field(field, format!("not allowed in the host's {namespace} namespace: add one to `linux.namespaces`")));
+            return Err(RuntimeError::field(
+                field,
+                format!("not allowed in the host's {namespace} namespace: add one to `linux.namespaces`"),
+            ));
         }
         let mut words = process::strings(&field, &[format!("sys/{path}"), value.clone()])?;
         let (text, file) = (words.remove(1), words.remove(0));

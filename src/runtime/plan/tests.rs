@@ -4,7 +4,11 @@ use super::*;
 use crate::plan::cgroup::{Hierarchy, Layout};
 
 fn host() -> Host {
-    let hierarchy = |name: &str| Hierarchy { mount: PathBuf::from("/sys/fs/cgroup").join(name), controllers: vec![name.to_owned()], own: PathBuf::new() };
+    let hierarchy = |name: &str| Hierarchy {
+        mount: PathBuf::from("/sys/fs/cgroup").join(name),
+        controllers: vec![name.to_owned()],
+        own: PathBuf::new(),
+    };
     Host {
         rights: Rights { capabilities: u64::MAX, known: u64::MAX, apparmor: false, selinux: false },
         cgroups: Layout { v1: vec![hierarchy("devices"), hierarchy("memory")], v2: None },
@@ -13,7 +17,11 @@ fn host() -> Host {
 }
 
 fn planned(extra: &str, linux: &str) -> Result<Plan> {
-    let namespaces = if linux.contains("namespaces") { "" } else { r#""namespaces":[{"type":"mount"},{"type":"network"},{"type":"uts"}],"# };
+    let namespaces = if linux.contains("namespaces") {
+        ""
+    } else {
+        r#""namespaces":[{"type":"mount"},{"type":"network"},{"type":"uts"}],"#
+    };
     let linux = format!("{namespaces}{linux}").trim_end_matches(',').to_owned();
     let text = format!(
         r#"{{"ociVersion":"1.0.2","root":{{"path":"rootfs","readonly":true}},"process":{{"user":{{"uid":0,"gid":0}},"args":["a"],"cwd":"/w"}},
@@ -36,11 +44,27 @@ fn steps_come_in_the_order_that_each_needs() {
         r#""sysctl":{"net.ipv4.ip_forward":"1"},"maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"]"#,
     )
     .unwrap();
-    let at = |label: &str| labels(&plan).iter().position(|it| it.starts_with(label)).unwrap_or_else(|| panic!("{label}: {:?}", labels(&plan)));
+    let at = |label: &str| {
+        labels(&plan)
+            .iter()
+            .position(|it| it.starts_with(label))
+            .unwrap_or_else(|| panic!("{label}: {:?}", labels(&plan)))
+    };
     let order = [
-        "bring up the loopback", "mount /proc", "mount /run (tmpfs)", "mount /run/y (/b/data)", "make the device /dev/null", "run the hooks of the host",
-        "make the working folder /w", "make /run read-only", "set the sysctl", "make /proc/sys read-only", "mask /proc/kcore", "make the root read-only",
-        "enter the root", "set the hostname",
+        "bring up the loopback",
+        "mount /proc",
+        "mount /run (tmpfs)",
+        "mount /run/y (/b/data)",
+        "make the device /dev/null",
+        "run the hooks of the host",
+        "make the working folder /w",
+        "make /run read-only",
+        "set the sysctl",
+        "make /proc/sys read-only",
+        "mask /proc/kcore",
+        "make the root read-only",
+        "enter the root",
+        "set the hostname",
     ];
     assert!(order.windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{:?}", labels(&plan));
     assert_eq!(plan.trees[0].path, Path::new("/b/data"));

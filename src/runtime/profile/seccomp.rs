@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use oci_spec::runtime::{
-    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder, LinuxSeccompOperator, LinuxSyscall,
-    LinuxSyscallBuilder,
-};
 use oci_spec::OciSpecError;
+use oci_spec::runtime::{
+    Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder, LinuxSeccompOperator,
+    LinuxSyscall, LinuxSyscallBuilder,
+};
 
 /// Calls that every container may make, one a line.
 const ALLOWED: &str = include_str!("allowed.txt");
@@ -17,16 +17,39 @@ const BY_CAPABILITY: &[(&str, &[&str])] = &[
     (
         "CAP_SYS_ADMIN",
         &[
-            "bpf", "clone", "clone3", "fanotify_init", "fsconfig", "fsmount", "fsopen", "fspick", "lookup_dcookie", "mount", "mount_setattr",
-            "move_mount", "open_tree", "perf_event_open", "quotactl", "quotactl_fd", "setdomainname", "sethostname", "setns", "syslog",
-            "umount", "umount2", "unshare",
+            "bpf",
+            "clone",
+            "clone3",
+            "fanotify_init",
+            "fsconfig",
+            "fsmount",
+            "fsopen",
+            "fspick",
+            "lookup_dcookie",
+            "mount",
+            "mount_setattr",
+            "move_mount",
+            "open_tree",
+            "perf_event_open",
+            "quotactl",
+            "quotactl_fd",
+            "setdomainname",
+            "sethostname",
+            "setns",
+            "syslog",
+            "umount",
+            "umount2",
+            "unshare",
         ],
     ),
     ("CAP_SYS_BOOT", &["reboot"]),
     ("CAP_SYS_CHROOT", &["chroot"]),
     ("CAP_SYS_MODULE", &["delete_module", "finit_module", "init_module"]),
     ("CAP_SYS_PACCT", &["acct"]),
-    ("CAP_SYS_PTRACE", &["kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace"]),
+    (
+        "CAP_SYS_PTRACE",
+        &["kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace"],
+    ),
     ("CAP_SYS_RAWIO", &["ioperm", "iopl"]),
     ("CAP_SYS_TIME", &["clock_settime", "clock_settime64", "settimeofday", "stime"]),
     ("CAP_SYS_TTY_CONFIG", &["vhangup"]),
@@ -66,7 +89,10 @@ pub fn default_seccomp(capabilities: &BTreeSet<String>) -> Result<LinuxSeccomp, 
     if !admin {
         rules.push(allow(["clone"], &[argument(LinuxSeccompOperator::ScmpCmpMaskedEq, NEW_NAMESPACES, Some(0))?])?);
         // Its arguments are behind a pointer, and no filter reads there.
-        let clone3 = LinuxSyscallBuilder::default().names(["clone3".to_owned()]).action(LinuxSeccompAction::ScmpActErrno).errno_ret(ENOSYS);
+        let clone3 = LinuxSyscallBuilder::default()
+            .names(["clone3".to_owned()])
+            .action(LinuxSeccompAction::ScmpActErrno)
+            .errno_ret(ENOSYS);
         rules.push(clone3.build()?);
     }
     for (capability, calls) in BY_CAPABILITY {

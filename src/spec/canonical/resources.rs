@@ -30,6 +30,10 @@ pub(super) fn device(node: &Node) -> Result<Option<Node>, Fault> {
             ));
         }
     };
+    if source.is_empty() || target.is_empty() {
+        let message = format!("invalid device `{text}`: a path is empty");
+        return Err(Fault::new(Code::InvalidValue, message, "write SOURCE[:TARGET[:PERMISSIONS]]"));
+    }
     let mut long = Node::new(&node.span, Value::Map(Map::new()));
     for (key, value) in [("source", source), ("target", target), ("permissions", permissions)] {
         long.set(key, Node::str(&node.span, value));

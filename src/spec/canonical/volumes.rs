@@ -9,19 +9,31 @@ const FORM: &str = "write [SOURCE:]TARGET[:OPTIONS], such as data:/var/lib/data 
 /// The long form of one entry, or `None` if it has it already.
 pub(super) fn volume(node: &Node) -> Result<Option<Node>, Fault> {
     if node.as_map().is_some() {
-        return match (node.get("type").and_then(Node::as_str), node.get("target")) {
-            (_, None) => Err(Fault::new(
-                Code::MissingKey,
-                "a service volume is missing its mount target",
-                "`target` is the path inside the container",
-            )),
-            _ => Ok(None),
-        };
+        return long(node);
     }
     let Some(text) = node.as_str() else {
         return Ok(None);
     };
     Ok(Some(parse(text)?.node(node)))
+}
+
+/// The long form with its target cleaned as the short form's is.
+fn long(node: &Node) -> Result<Option<Node>, Fault> {
+    let Some(target) = node.get("target") else {
+        return Err(Fault::new(
+            Code::MissingKey,
+            "a service volume is missing its mount target",
+            "`target` is the path inside the container",
+        ));
+    };
+    let Some(cleaned) = target.as_str().map(clean).filter(|cleaned| target.as_str() != Some(cleaned)) else {
+        return Ok(None);
+    };
+    let mut node = node.clone();
+    if let Some(target) = node.get_mut("target") {
+        target.value = Value::Str(cleaned);
+    }
+    Ok(Some(node))
 }
 
 /// The target of an entry in its short form.

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::Checker;
 use crate::error::{Code, SpecError};
 
+/// Most services of a circle that are named; whoever reads of more looks at the file anyway.
+const MOST_SHOWN: usize = 20;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Open,
@@ -23,7 +26,7 @@ impl Checker<'_> {
                 let service = project.services.get(name);
                 service.map_or_else(Vec::new, |service| service.depends_on.keys().rev().map(String::as_str).collect())
             };
-            if states.contains_key(start.as_str()) {
+            if states.contains_key(start.as_str()) || self.findings.is_full() {
                 continue;
             }
             states.insert(start, State::Open);
@@ -37,6 +40,7 @@ impl Checker<'_> {
                 };
                 match states.get(dependency) {
                     Some(State::Done) => {}
+                    Some(State::Open) if self.findings.is_full() => return,
                     Some(State::Open) => {
                         let names: Vec<&str> = stack.iter().map(|(name, _)| *name).collect();
                         let from = names.iter().position(|name| *name == dependency).unwrap_or(0);
@@ -54,11 +58,11 @@ impl Checker<'_> {
     fn cycle(&mut self, names: &[&str]) {
         let Some(first) = names.first() else { return };
         let closed: Vec<&str> = names.iter().chain([first]).copied().collect();
-        let message = format!("dependency cycle detected: {}", closed.join(" -> "));
+        let message = format!("dependency cycle detected: {}", shown(&closed));
         let mut error = SpecError::new(Code::DependencyCycle, message)
             .label("the circle begins here")
             .hint("remove one of these dependencies");
-        for pair in closed.windows(2).skip(1) {
+        for pair in closed.windows(2).skip(1).take(MOST_SHOWN) {
             if let Some(span) = self.origins.get(&format!("services.{}.depends_on.{}", pair[0], pair[1])) {
                 error = error.note(span, format!("{} depends on {}", pair[0], pair[1]));
             }
@@ -66,4 +70,14 @@ impl Checker<'_> {
         let path = format!("services.{}.depends_on.{}", closed[0], closed[1]);
         self.error(path, error);
     }
+}
+
+/// The services of a circle; of a long one those at its ends.
+fn shown(names: &[&str]) -> String {
+    let left_out = names.len().saturating_sub(MOST_SHOWN);
+    if left_out == 0 {
+        return names.join(" -> ");
+    }
+    let (front, back) = (&names[..MOST_SHOWN / 2], &names[names.len() - MOST_SHOWN / 2..]);
+    format!("{} -> … {left_out} more … -> {}", front.join(" -> "), back.join(" -> "))
 }

@@ -58,8 +58,8 @@ impl Lint<'_> {
     fn host_path(&self, path: &str, host: &str) -> String {
         let below = self.origins.below(path);
         let item = below.into_iter().skip(1).find(|(_, span)| {
-            let text = span.source.text.get(span.start..span.end).unwrap_or_default();
-            text.trim_start_matches(['"', '\''])
+            span.text()
+                .trim_start_matches(['"', '\''])
                 .strip_prefix(host)
                 .is_some_and(|rest| rest.starts_with([':', '=']))
         });

@@ -38,7 +38,7 @@ fn walk<'a>(node: &'a Node, path: &mut Vec<Step<'a>>, findings: &mut Findings) {
 /// The item that went on the line before, if the text is written without quotes over several lines.
 fn lost(item: &Node) -> Option<&str> {
     item.as_str()?;
-    let written = item.span.source.text.get(item.span.start..item.span.end)?;
+    let written = item.span.source.text.get(item.span.range())?;
     if written.starts_with(['"', '\'', '|', '>', '!', '&', '*']) {
         return None;
     }

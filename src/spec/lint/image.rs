@@ -62,7 +62,7 @@ fn check(text: &str) -> Result<(), Fault> {
         let close = [": ", " :", "/ ", " /", "@ ", " @"]
             .iter()
             .fold(text.trim().to_owned(), |text, gap| text.replace(gap, gap.trim()));
-        let hint = if !close.contains(' ') && check(&close).is_ok() {
+        let hint = if !close.contains(char::is_whitespace) && check(&close).is_ok() {
             format!("write `{close}`")
         } else {
             FORM.to_owned()
@@ -202,6 +202,7 @@ mod tests {
             assert!(check(good).is_ok(), "{good}");
         }
         for bad in [
+            "a\tb",
             "My-App",
             "a/B",
             "a b",

@@ -54,7 +54,7 @@ impl Value {
         }
     }
 
-    /// Doubles every dollar sign, so that reading the output again changes nothing.
+    /// Doubles the dollar signs of values, so that reading the output again changes nothing; keys are read as they are.
     pub(super) fn escape(&mut self) {
         match self {
             Self::Text(text) => {
@@ -63,12 +63,7 @@ impl Value {
                 }
             }
             Self::List(list) => list.iter_mut().for_each(Self::escape),
-            Self::Map(map) => {
-                map.values_mut().for_each(Self::escape);
-                if map.keys().any(|key| key.contains('$')) {
-                    *map = std::mem::take(map).into_iter().map(|(key, value)| (key.replace('$', "$$"), value)).collect();
-                }
-            }
+            Self::Map(map) => map.values_mut().for_each(Self::escape),
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
         }
     }

@@ -97,7 +97,7 @@ fn show(level: &str, errors: &SpecErrors) -> String {
 
 fn mark(place: &Place, text: &mut String) {
     let _ = writeln!(text, "  --> {}:{}:{}", place.path.display(), place.line, place.column);
-    let _ = writeln!(text, "   | {}", place.text);
+    let _ = writeln!(text, "   | {}", place.text());
     let width = place.source.text[place.range.clone()].chars().count().max(1);
     let _ = writeln!(text, "   | {}{} {}", " ".repeat(place.column - 1), "^".repeat(width), place.label);
 }

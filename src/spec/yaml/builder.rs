@@ -16,7 +16,10 @@ const ALIAS_ALLOWANCE: usize = 10_000;
 
 pub(super) struct Builder {
     stack: Vec<Frame>,
-    anchors: HashMap<usize, Node>,
+    /// Values by their anchor; `None` for one that was too much to keep.
+    anchors: HashMap<usize, Option<Node>>,
+    /// How many more nodes anchors may keep.
+    kept: usize,
     /// How many more nodes aliases may copy.
     allowance: usize,
 }
@@ -47,7 +50,13 @@ enum Key {
 
 impl Builder {
     pub(super) fn new(size: usize) -> Self {
-        Self { stack: Vec::new(), anchors: HashMap::new(), allowance: size + ALIAS_ALLOWANCE }
+        Self {
+            stack: Vec::new(),
+            anchors: HashMap::new(),
+            // A node takes more than two bytes of text, but one inside of several anchors is kept several times.
+            kept: size / 2 + ALIAS_ALLOWANCE,
+            allowance: size + ALIAS_ALLOWANCE,
+        }
     }
 
     /// Takes one event; returns the document that it completes.
@@ -78,7 +87,7 @@ impl Builder {
     }
 
     fn alias(&mut self, id: usize, span: &Span) -> Result<Node, Box<SpecError>> {
-        let Some(node) = self.anchors.get(&id) else {
+        let Some(kept) = self.anchors.get(&id) else {
             return Err(Box::new(
                 SpecError::new(Code::Limit, self.circle(id))
                     .at(span)
@@ -86,13 +95,16 @@ impl Builder {
                     .hint("an alias can only repeat a value that ends before it"),
             ));
         };
-        let size = count(node);
-        if size > self.allowance {
+        let size = kept.as_ref().map_or(usize::MAX, Node::count);
+        let Some(node) = kept.as_ref().filter(|_| size <= self.allowance) else {
             return Err(Box::new(
                 SpecError::new(Code::Limit, "aliases repeat too much of this file")
                     .at(span)
                     .hint("aliases of aliases multiply; write the values out where they are needed"),
             ));
+        };
+        if self.stack.len() + node.depth() > MAX_DEPTH {
+            return Err(too_deep(span));
         }
         self.allowance -= size;
         Ok(node.clone())
@@ -115,11 +127,7 @@ impl Builder {
 
     fn open(&mut self, span: &Span, anchor: usize, tag: Option<&YamlTag>, content: Content) -> Result<Option<Node>, Box<SpecError>> {
         if self.stack.len() >= MAX_DEPTH {
-            return Err(Box::new(
-                SpecError::new(Code::Limit, "values are nested too deeply")
-                    .at(span)
-                    .hint(format!("at most {MAX_DEPTH} levels are read")),
-            ));
+            return Err(too_deep(span));
         }
         self.stack.push(Frame { span: span.clone(), anchor, tag: compose_tag(tag), content });
         Ok(None)
@@ -150,7 +158,9 @@ impl Builder {
     /// Puts a finished node where it belongs.
     fn add(&mut self, node: Node, anchor: usize, errors: &mut Vec<SpecError>) -> Option<Node> {
         if anchor > 0 {
-            self.anchors.insert(anchor, node.clone());
+            let left = self.kept.checked_sub(node.count());
+            self.kept = left.unwrap_or(self.kept);
+            self.anchors.insert(anchor, left.map(|_| node.clone()));
         }
         let Some(frame) = self.stack.last_mut() else {
             return Some(node).filter(|node| !node.is_null());
@@ -166,6 +176,11 @@ impl Builder {
         }
         None
     }
+}
+
+fn too_deep(span: &Span) -> Box<SpecError> {
+    let error = SpecError::new(Code::Limit, "values are nested too deeply");
+    Box::new(error.at(span).hint(format!("at most {MAX_DEPTH} levels are read")))
 }
 
 fn insert(map: &mut Map, name: String, key: Span, node: Node, errors: &mut Vec<SpecError>) {
@@ -258,13 +273,5 @@ fn compose_tag(tag: Option<&YamlTag>) -> Option<Tag> {
         "reset" => Some(Tag::Reset),
         "override" => Some(Tag::Override),
         _ => None,
-    }
-}
-
-fn count(node: &Node) -> usize {
-    1 + match &node.value {
-        Value::List(list) => list.iter().map(count).sum(),
-        Value::Map(map) => map.values().map(|entry| count(&entry.node)).sum(),
-        _ => 0,
     }
 }

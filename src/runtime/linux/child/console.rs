@@ -17,7 +17,13 @@ pub(super) fn make(errand: &Errand<'_>, root: Option<RawFd>) -> Sys<()> {
     let socket = errand.console.ok_or(Errno(libc::ENOTSOCK))?;
     let master = match root {
         Some(root) => place::open(root, c"dev/pts/ptmx", libc::O_RDWR | libc::O_NOCTTY, resolve::NO_SYMLINKS)?,
-        None => sys::openat2(libc::AT_FDCWD, c"/dev/pts/ptmx", libc::O_RDWR | libc::O_NOCTTY, 0, resolve::NO_SYMLINKS | resolve::NO_MAGICLINKS)?,
+        None => sys::openat2(
+            libc::AT_FDCWD,
+            c"/dev/pts/ptmx",
+            libc::O_RDWR | libc::O_NOCTTY,
+            0,
+            resolve::NO_SYMLINKS | resolve::NO_MAGICLINKS,
+        )?,
     };
     // An image, or a mount of it, may have put something else there (CVE-2025-52565).
     let found = sys::stat(master)?;
@@ -30,7 +36,8 @@ pub(super) fn make(errand: &Errand<'_>, root: Option<RawFd>) -> Sys<()> {
     // SAFETY: the request writes an unsigned int.
     check(libc::c_long::from(unsafe { libc::ioctl(master, libc::TIOCGPTN, &raw mut number) }))?;
     // SAFETY: the request takes open flags and returns a descriptor.
-    let own = check(libc::c_long::from(unsafe { libc::ioctl(master, PEER as _, libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) }))? as RawFd;
+    let own =
+        check(libc::c_long::from(unsafe { libc::ioctl(master, PEER as _, libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC) }))? as RawFd;
     if let Some((rows, columns)) = errand.process.size {
         let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: the request reads a winsize.

@@ -25,8 +25,14 @@ pub(super) fn find(uid: u32, place: *mut Home) {
 
 /// Puts the home folder at the front of `line`, and returns its length; 0 if there is none.
 fn look_up(uid: u32, line: &mut [u8; LONGEST]) -> usize {
-    let Ok(file) = sys::open(c"/etc/passwd", libc::O_RDONLY | libc::O_NONBLOCK) else { return 0 };
-    let found = if sys::stat(file).is_ok_and(|it| sys::is(&it, libc::S_IFREG)) { scan(file, uid, line) } else { 0 };
+    let Ok(file) = sys::open(c"/etc/passwd", libc::O_RDONLY | libc::O_NONBLOCK) else {
+        return 0;
+    };
+    let found = if sys::stat(file).is_ok_and(|it| sys::is(&it, libc::S_IFREG)) {
+        scan(file, uid, line)
+    } else {
+        0
+    };
     sys::close(file);
     found
 }
@@ -81,7 +87,9 @@ fn home_of(line: &[u8], uid: u32) -> Option<(usize, usize)> {
 }
 
 fn number(digits: &[u8]) -> u64 {
-    digits.iter().fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
+    digits
+        .iter()
+        .fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::os::fd::RawFd;
 
 use super::sys::{self, Errno, Sys, check};
 use super::wire::{self, Kind};
-use crate::plan::namespaces::{NEWCGROUP, NEWTIME, NEWUSER};
+use crate::plan::namespaces::{NEWTIME, NEWUSER};
 use crate::plan::process::Process;
 use crate::plan::step::Step;
 
@@ -41,8 +41,10 @@ pub(crate) struct JoinFd {
 pub(crate) struct Errand<'a> {
     /// Namespaces that are joined first.
     pub(crate) joins: &'a [JoinFd],
-    /// `CLONE_NEW…` bits of those that are made.
+    /// `CLONE_NEW…` bits of those that are made with the process.
     pub(crate) create: u64,
+    /// `CLONE_NEW…` bits of those that the process makes itself, when it is in its control groups and has its ids.
+    pub(crate) late: u64,
     /// Ids inside a user namespace are taken.
     pub(crate) in_userns: bool,
     /// `/proc/self/timens_offsets`.
@@ -123,7 +125,7 @@ fn begin(errand: &Errand<'_>) -> Done {
     join(errand.joins)?;
     // Only a child is in the process namespace that was joined, and it must be the parent's own child.
     // SAFETY: this process has one thread, and its child makes system calls only.
-    let pid = at(unsafe { sys::clone3(libc::CLONE_PARENT as u64 | errand.create & !(NEWCGROUP | NEWTIME)) }, "clone into the namespaces")?;
+    let pid = at(unsafe { sys::clone3(libc::CLONE_PARENT as u64 | errand.create) }, "clone into the namespaces")?;
     if pid == 0 {
         return inside(errand);
     }
@@ -174,11 +176,11 @@ fn inside(errand: &Errand<'_>) -> Done {
     if errand.in_userns {
         become_root()?;
     }
-    if errand.create & NEWCGROUP != 0 {
+    if errand.late & !NEWTIME != 0 {
         // SAFETY: only numbers are passed.
-        at(check(libc::c_long::from(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) })), "make the cgroup namespace")?;
+        at(check(unsafe { libc::syscall(libc::SYS_unshare, errand.late & !NEWTIME) }), "make the namespaces")?;
     }
-    if errand.create & NEWTIME != 0 {
+    if errand.late & NEWTIME != 0 {
         time(errand)?;
     }
     // SAFETY: takes nothing. A process that already leads a group is none of ours: it was just cloned.
@@ -196,10 +198,8 @@ fn become_root() -> Done {
     {
         return at(Err(errno), "leave the groups of the host");
     }
-    // SAFETY: only numbers are passed.
-    at(check(unsafe { libc::syscall(libc::SYS_setresgid, 0, 0, 0) }), "become group 0 of the user namespace (linux.gidMappings)")?;
-    // SAFETY: only numbers are passed.
-    at(check(unsafe { libc::syscall(libc::SYS_setresuid, 0, 0, 0) }), "become user 0 of the user namespace (linux.uidMappings)")?;
+    at(sys::set_group(0), "become group 0 of the user namespace (linux.gidMappings)")?;
+    at(sys::set_user(0), "become user 0 of the user namespace (linux.uidMappings)")?;
     Ok(())
 }
 
@@ -228,11 +228,11 @@ pub(super) fn open_self(errand: &Errand<'_>, path: &std::ffi::CStr, flags: i32) 
 
 /// The program begins with default handlers and no signal blocked.
 fn reset_signals() {
-    // SAFETY: an all-zero `sigaction` is the default handler with an empty mask.
-    let default: libc::sigaction = unsafe { std::mem::zeroed() };
+    // The kernel's structure: handler, flags, restorer, mask. All zero is the default. By the C library, two signals could not be reset.
+    let default = [0u64; 4];
     for signal in 1..=64 {
-        // SAFETY: the structure outlives the call; SIGKILL, SIGSTOP and the C library's own are refused, as they should be.
-        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+        // SAFETY: the structure outlives the call, and the mask has the eight bytes that are passed; SIGKILL and SIGSTOP are refused.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), 8) };
     }
     let none = 0u64;
     // SAFETY: the kernel's set is eight bytes, as passed.

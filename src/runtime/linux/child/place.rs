@@ -19,7 +19,11 @@ struct Path {
 impl Path {
     fn of(path: &[u8]) -> Sys<Self> {
         let mut bytes = [0; LONGEST];
-        bytes.get_mut(..path.len()).filter(|it| it.len() < LONGEST).ok_or(Errno(libc::ENAMETOOLONG))?.copy_from_slice(path);
+        bytes
+            .get_mut(..path.len())
+            .filter(|it| it.len() < LONGEST)
+            .ok_or(Errno(libc::ENAMETOOLONG))?
+            .copy_from_slice(path);
         Ok(Self { bytes })
     }
 

@@ -19,8 +19,7 @@ pub(super) fn enter(errand: &Errand<'_>) -> Done {
     let process = errand.process;
     streams(errand)?;
     if process.no_new_privileges {
-        // SAFETY: only numbers are passed.
-        at(check(libc::c_long::from(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })), "set noNewPrivileges")?;
+        at(sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0), "set noNewPrivileges")?;
     }
     scheduling(process)?;
     if let Some((file, text)) = &process.label {
@@ -43,8 +42,7 @@ pub(super) fn enter(errand: &Errand<'_>) -> Done {
     at(inside_root(), "check that the working folder (process.cwd) is inside the container's root")?;
     let program = find(process)?;
     // Others in the container, as far as they may look at all, do not look into a process that holds more than they do.
-    // SAFETY: only numbers are passed.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    at(sys::prctl(libc::PR_SET_DUMPABLE, 0, 0), "hide this process")?;
     let starter = wait_at_gate(errand)?;
     at(hooks::run_all(errand, errand.start_hooks), "run the hooks startContainer").map_err(|failure| told(starter, failure))?;
     at(load(process.filter.as_ref()), "load the seccomp filter").map_err(|failure| told(starter, failure))?;
@@ -163,26 +161,25 @@ fn identity(errand: &Errand<'_>) -> Done {
     let wanted = process.capabilities;
     for number in 0..=errand.last_capability {
         if wanted.bounding & (1 << number) == 0 {
-            // SAFETY: only numbers are passed.
-            at(check(libc::c_long::from(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) })), "limit the capabilities")?;
+            at(sys::prctl(libc::PR_CAPBSET_DROP, u64::from(number), 0), "limit the capabilities")?;
         }
     }
-    // SAFETY: only numbers are passed.
-    at(check(libc::c_long::from(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) })), "keep the capabilities")?;
+    at(sys::prctl(libc::PR_SET_KEEPCAPS, 1, 0), "keep the capabilities")?;
     // SAFETY: pointer and length are those of the list.
     let grouped = check(unsafe { libc::syscall(libc::SYS_setgroups, process.groups.len(), process.groups.as_ptr()) });
     match grouped {
         Err(Errno(libc::EPERM)) if errand.in_userns && process.groups.is_empty() => {}
         other => drop(at(other, "set process.user.additionalGids")?),
     }
-    // SAFETY: only numbers are passed.
-    at(check(unsafe { libc::syscall(libc::SYS_setresgid, process.gid, process.gid, process.gid) }), "set process.user.gid")?;
-    // SAFETY: only numbers are passed.
-    at(check(unsafe { libc::syscall(libc::SYS_setresuid, process.uid, process.uid, process.uid) }), "set process.user.uid")?;
-    // SAFETY: only numbers are passed.
-    at(check(libc::c_long::from(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 0, 0, 0, 0) })), "keep the capabilities")?;
+    at(sys::set_group(process.gid), "set process.user.gid")?;
+    at(sys::set_user(process.uid), "set process.user.uid")?;
+    at(sys::prctl(libc::PR_SET_KEEPCAPS, 0, 0), "keep the capabilities")?;
     // A filter without noNewPrivileges needs this one right until it is loaded.
-    let admin = if process.filter.is_some() && !process.no_new_privileges { 1 << SYS_ADMIN } else { 0 };
+    let admin = if process.filter.is_some() && !process.no_new_privileges {
+        1 << SYS_ADMIN
+    } else {
+        0
+    };
     at(capabilities(wanted, admin), "set the capabilities")
 }
 
@@ -208,11 +205,9 @@ fn capabilities(wanted: Sets, more: u64) -> Sys<()> {
     let (header, data) = (Header { version: 0x2008_0522, pid: 0 }, [half(0), half(32)]);
     // SAFETY: version 3 reads two structures, as passed.
     check(unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) })?;
-    // SAFETY: only numbers are passed.
-    check(libc::c_long::from(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) }))?;
+    sys::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL as u64, 0)?;
     for number in (0..64).filter(|number| wanted.ambient & (1 << number) != 0) {
-        // SAFETY: only numbers are passed.
-        check(libc::c_long::from(unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, number, 0, 0) }))?;
+        sys::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as u64, number)?;
     }
     Ok(())
 }

@@ -48,7 +48,11 @@ fn follow(errand: &Errand<'_>, root: RawFd, act: &Act) -> Sys<()> {
         Act::Mount(wanted) => mount(errand, root, wanted),
         Act::Attributes { target, attributes } => {
             let mounted = place::open(root, target, libc::O_PATH, 0)?;
-            sys::mount_setattr(mounted, false, MountAttributes { set: attributes.set, clear: attributes.clear, ..MountAttributes::default() })?;
+            sys::mount_setattr(
+                mounted,
+                false,
+                MountAttributes { set: attributes.set, clear: attributes.clear, ..MountAttributes::default() },
+            )?;
             sys::close(mounted);
             Ok(())
         }
@@ -123,6 +127,7 @@ fn mount(errand: &Errand<'_>, root: RawFd, wanted: &Mount) -> Sys<()> {
     };
     set(mounted, true, wanted.recursive)?;
     let extra = if wanted.no_symlinks { resolve::NO_SYMLINKS } else { 0 };
+    let before = mode_below(root, wanted);
     let target = place::mount_point(root, &wanted.target, is_folder, extra)?;
     // Nothing may stand in for what the kernel says there (CVE-2019-16884, CVE-2025-52881).
     if sys::file_system(target)? == PROC && !wanted.over_proc && sys::file_system(mounted)? != PROC {
@@ -131,6 +136,12 @@ fn mount(errand: &Errand<'_>, root: RawFd, wanted: &Mount) -> Sys<()> {
     if wanted.copy_up {
         copy_up::copy(target, mounted)?;
     }
+    if let Some(mode) = before {
+        let opened = sys::openat2(mounted, c".", libc::O_RDONLY | libc::O_DIRECTORY, 0, 0)?;
+        // SAFETY: only numbers are passed.
+        check(libc::c_long::from(unsafe { libc::fchmod(opened, mode) }))?;
+        sys::close(opened);
+    }
     sys::move_mount(mounted, target)?;
     sys::close(target);
     for step in &wanted.propagation {
@@ -138,6 +149,21 @@ fn mount(errand: &Errand<'_>, root: RawFd, wanted: &Mount) -> Sys<()> {
     }
     sys::close(mounted);
     Ok(())
+}
+
+/// A tmpfs without a mode of its own has that of the folder it lies on, if there is one.
+fn mode_below(root: RawFd, wanted: &Mount) -> Option<u32> {
+    let Source::New { kind, parameters, .. } = &wanted.source else {
+        return None;
+    };
+    let has_mode = parameters.iter().any(|it| matches!(it, Parameter::Text(key, _) if key.as_c_str() == c"mode"));
+    if kind.as_c_str() != c"tmpfs" || has_mode || wanted.copy_up {
+        return None;
+    }
+    let below = place::open(root, &wanted.target, libc::O_PATH | libc::O_DIRECTORY, 0).ok()?;
+    let found = sys::stat(below);
+    sys::close(below);
+    found.ok().map(|it| it.st_mode & 0o7777)
 }
 
 fn new(kind: &CStr, source: &CStr, parameters: &[Parameter], attributes: Attributes) -> Sys<RawFd> {

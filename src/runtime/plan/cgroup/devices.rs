@@ -97,7 +97,9 @@ impl Rules {
 fn number(field: &str, value: Option<i64>) -> Result<Option<u32>> {
     match value {
         None | Some(-1) => Ok(None),
-        Some(value) => u32::try_from(value).map(Some).map_err(|_| RuntimeError::field(field, format!("{value} is no device number"))),
+        Some(value) => u32::try_from(value)
+            .map(Some)
+            .map_err(|_| RuntimeError::field(field, format!("{value} is no device number"))),
     }
 }
 
@@ -114,11 +116,19 @@ fn access(field: &str, text: Option<&str>) -> Result<u8> {
 
 /// The rules as writes of v1: the general one takes all exceptions away first.
 pub(super) fn writes(rules: &Rules) -> Vec<Write> {
-    let (general, exception) = if rules.allow { ("devices.allow", "devices.deny") } else { ("devices.deny", "devices.allow") };
+    let (general, exception) = if rules.allow {
+        ("devices.allow", "devices.deny")
+    } else {
+        ("devices.deny", "devices.allow")
+    };
     let write = |file: &str, text: String| Write { file: file.to_owned(), text, field: "linux.resources.devices".to_owned() };
     let star = |number: Option<u32>| number.map_or_else(|| "*".to_owned(), |it| it.to_string());
     let line = |it: &Exception| {
-        let letters: String = [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')].iter().filter(|(bit, _)| it.access & bit != 0).map(|(_, at)| *at).collect();
+        let letters: String = [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')]
+            .iter()
+            .filter(|(bit, _)| it.access & bit != 0)
+            .map(|(_, at)| *at)
+            .collect();
         format!("{} {}:{} {letters}", if it.block { 'b' } else { 'c' }, star(it.major), star(it.minor))
     };
     let exceptions = rules.exceptions.iter().map(|it| write(exception, line(it)));
@@ -178,7 +188,11 @@ fn block(exception: &Exception, general: bool) -> Vec<EbpfInstruction> {
     code.push(word(op::MOVE_REGISTER, 6, 3, 0, 0));
     code.push(word(op::AND, 6, 0, 0, i32::from(exception.access)));
     // Allowed is what asks for nothing more; denied is what asks for any of it.
-    code.push(if general { word(op::IF_EQUAL, 6, 0, 0, 0) } else { word(op::IF_NOT_EQUAL_REGISTER, 6, 3, 0, 0) });
+    code.push(if general {
+        word(op::IF_EQUAL, 6, 0, 0, 0)
+    } else {
+        word(op::IF_NOT_EQUAL_REGISTER, 6, 3, 0, 0)
+    });
     for (register, number) in [(4, exception.major), (5, exception.minor)] {
         if let Some(number) = number {
             code.push(word(op::IF_NOT_EQUAL, register, 0, 0, number.cast_signed()));

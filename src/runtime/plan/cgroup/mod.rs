@@ -88,7 +88,10 @@ pub(crate) fn plan(
         return Err(RuntimeError::field("linux.cgroupsPath", "must not have `..` in it"));
     }
     if path.to_string_lossy().matches(':').count() == 2 {
-        return Err(RuntimeError::unsupported("linux.cgroupsPath", "slice:prefix:name is for systemd, which is not asked here; give a path"));
+        return Err(RuntimeError::unsupported(
+            "linux.cgroupsPath",
+            "slice:prefix:name is for systemd, which is not asked here; give a path",
+        ));
     }
     let empty = LinuxResources::default();
     let resources = resources.unwrap_or(&empty);
@@ -96,7 +99,11 @@ pub(crate) fn plan(
     folders.extend(layout.v2.iter().map(|it| folder(it, path, true)));
     let rules = devices::normalise(resources.devices().as_deref().unwrap_or_default())?;
     let mut program = None;
-    let writes = if layout.is_unified() { v2::writes(resources, warnings)? } else { v1::writes(resources, warnings)? };
+    let writes = if layout.is_unified() {
+        v2::writes(resources, warnings)?
+    } else {
+        v1::writes(resources, warnings)?
+    };
     place(&mut folders, writes)?;
     if layout.is_unified() {
         program = Some(devices::program(&rules));
@@ -119,7 +126,11 @@ pub(crate) fn update(folders: &[Folder], resources: &LinuxResources, warnings: &
     let mut folders: Vec<Folder> = folders.to_vec();
     folders.iter_mut().for_each(|it| it.writes.clear());
     let unified = folders.iter().all(|it| it.unified);
-    let writes = if unified { v2::writes(resources, warnings)? } else { v1::writes(resources, warnings)? };
+    let writes = if unified {
+        v2::writes(resources, warnings)?
+    } else {
+        v1::writes(resources, warnings)?
+    };
     place(&mut folders, writes)?;
     Ok(folders)
 }
@@ -129,15 +140,26 @@ fn folder(hierarchy: &Hierarchy, path: &Path, unified: bool) -> Folder {
         Ok(absolute) => hierarchy.mount.join(absolute),
         Err(_) => hierarchy.mount.join(&hierarchy.own).join(path),
     };
-    Folder { path: below, mount: hierarchy.mount.clone(), unified, controllers: hierarchy.controllers.clone(), writes: Vec::new() }
+    Folder {
+        path: below,
+        mount: hierarchy.mount.clone(),
+        unified,
+        controllers: hierarchy.controllers.clone(),
+        writes: Vec::new(),
+    }
 }
 
 /// Puts each write into the folder of its controller; a controller that is not there is named.
 fn place(folders: &mut [Folder], writes: Vec<(&'static str, Write)>) -> Result<()> {
     for (controller, write) in writes {
-        let home = folders.iter_mut().find(|it| controller == "cgroup" || it.controllers.iter().any(|name| name == controller));
+        let home = folders
+            .iter_mut()
+            .find(|it| controller == "cgroup" || it.controllers.iter().any(|name| name == controller));
         let home = home.ok_or_else(|| {
-            RuntimeError::unsupported(&write.field, format!("this kernel has no cgroup controller `{controller}` here, so `{}` cannot be set", write.file))
+            RuntimeError::unsupported(
+                &write.field,
+                format!("this kernel has no cgroup controller `{controller}` here, so `{}` cannot be set", write.file),
+            )
         })?;
         home.writes.push(write);
     }

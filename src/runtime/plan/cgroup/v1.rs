@@ -60,7 +60,12 @@ fn memory(all: &mut Writes, memory: &LinuxMemory, warnings: &mut Vec<String>) {
     all.add("memory", "memory.reservation", "memory.soft_limit_in_bytes", given(memory.reservation()));
     all.add("memory", "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes", given(memory.kernel_tcp()));
     all.add("memory", "memory.swappiness", "memory.swappiness", memory.swappiness().filter(|it| *it <= 100));
-    all.add("memory", "memory.disableOOMKiller", "memory.oom_control", memory.disable_oom_killer().filter(|it| *it).map(|_| 1));
+    all.add(
+        "memory",
+        "memory.disableOOMKiller",
+        "memory.oom_control",
+        memory.disable_oom_killer().filter(|it| *it).map(|_| 1),
+    );
     if given(memory.kernel()).is_some() {
         warnings.push("linux.resources.memory.kernel: Linux has no limit on kernel memory any more; it is not set".to_owned());
     }

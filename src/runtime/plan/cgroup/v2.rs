@@ -80,7 +80,12 @@ fn memory(all: &mut Writes, memory: &LinuxMemory, warnings: &mut Vec<String>) ->
         let swap = match (limit, swap) {
             (_, -1) => "max".to_owned(),
             (Some(limit), swap) if limit > 0 && swap >= limit => (swap - limit).to_string(),
-            _ => return Err(RuntimeError::field("linux.resources.memory.swap", "must be -1, or at least `memory.limit`, which must be given")),
+            _ => {
+                return Err(RuntimeError::field(
+                    "linux.resources.memory.swap",
+                    "must be -1, or at least `memory.limit`, which must be given",
+                ));
+            }
         };
         all.add("memory", "memory.swap", "memory.swap.max", Some(swap));
     }
@@ -127,6 +132,5 @@ fn io_weight(weight: u16) -> u64 {
 pub(super) fn rdma(device: &str, limits: &LinuxRdma) -> Option<String> {
     let handles = limits.hca_handles().map(|it| format!(" hca_handle={it}"));
     let objects = limits.hca_objects().map(|it| format!(" hca_object={it}"));
-    (handles.is_some() || objects.is_some())
-        .then(|| format!("{device}{}{}", handles.unwrap_or_default(), objects.unwrap_or_default()))
+    (handles.is_some() || objects.is_some()).then(|| format!("{device}{}{}", handles.unwrap_or_default(), objects.unwrap_or_default()))
 }

@@ -218,7 +218,12 @@ fn tests(condition: &Condition, rest: usize) -> Vec<Instruction> {
     let (high, low) = halves(condition.value);
     let (second_high, second_low) = halves(condition.second);
     let upper = |above: Way, below: Way| {
-        vec![(LOAD, high_at, Next, Next), (IF_GREATER, high, above, Next), (IF_EQUAL, high, Next, below), (LOAD, low_at, Next, Next)]
+        vec![
+            (LOAD, high_at, Next, Next),
+            (IF_GREATER, high, above, Next),
+            (IF_EQUAL, high, Next, below),
+            (LOAD, low_at, Next, Next),
+        ]
     };
     let last = |mut steps: Vec<(u16, u32, Way, Way)>, step| {
         steps.push(step);
@@ -274,7 +279,11 @@ impl Evaluated {
             _ => {
                 let word = at.checked_sub(AT_ARGUMENTS)? / 4;
                 let value = arguments.get(usize::try_from(word / 2).ok()?)?;
-                Some(if word % 2 == 0 { (value & 0xFFFF_FFFF) as u32 } else { u32::try_from(value >> 32).unwrap_or(0) })
+                Some(if word % 2 == 0 {
+                    (value & 0xFFFF_FFFF) as u32
+                } else {
+                    u32::try_from(value >> 32).unwrap_or(0)
+                })
             }
         };
         let (mut at, mut held) = (0, 0u32);

@@ -66,7 +66,10 @@ pub(crate) fn compile(profile: &LinuxSeccomp) -> Result<Filter> {
 fn action(field: &str, action: LinuxSeccompAction, errno: Option<u32>) -> Result<Action> {
     let takes_errno = matches!(action, LinuxSeccompAction::ScmpActErrno | LinuxSeccompAction::ScmpActTrace);
     if errno.is_some() && !takes_errno {
-        return Err(RuntimeError::field(field, format!("`errnoRet` is only for SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not for {action}")));
+        return Err(RuntimeError::field(
+            field,
+            format!("`errnoRet` is only for SCMP_ACT_ERRNO and SCMP_ACT_TRACE, not for {action}"),
+        ));
     }
     let data = errno.unwrap_or(EPERM);
     if data > 0xFFFF {

@@ -32,7 +32,8 @@ pub(super) fn tables(profile: &LinuxSeccomp, default: Action) -> Result<Vec<Tabl
 }
 
 fn known(arch: Arch) -> Result<Abi> {
-    Abi::of(arch).ok_or_else(|| RuntimeError::unsupported("linux.seccomp.architectures", format!("{arch} is not among the ABIs known here")))
+    Abi::of(arch)
+        .ok_or_else(|| RuntimeError::unsupported("linux.seccomp.architectures", format!("{arch} is not among the ABIs known here")))
 }
 
 fn table(abi: Abi, read: &[(&Vec<String>, Vec<Rule>)], profile: &LinuxSeccomp, default: Action) -> Table {
@@ -46,7 +47,13 @@ fn table(abi: Abi, read: &[(&Vec<String>, Vec<Rule>)], profile: &LinuxSeccomp, d
         // A rule without conditions would hide those after it.
         rules.sort_by_key(|it| it.conditions.is_empty());
     }
-    let newest = profile.syscalls().iter().flatten().flat_map(LinuxSyscall::names).filter_map(|name| abi.number(name)).max();
+    let newest = profile
+        .syscalls()
+        .iter()
+        .flatten()
+        .flat_map(LinuxSyscall::names)
+        .filter_map(|name| abi.number(name))
+        .max();
     Table { audit: abi.audit(), x32: abi == Abi::X32, calls, beyond: beyond(abi, newest, profile, default) }
 }
 
@@ -64,8 +71,16 @@ fn beyond(abi: Abi, newest: Option<u32>, profile: &LinuxSeccomp, default: Action
 /// Reads one entry: its conditions hold together, but those on one argument twice are alternatives, as libseccomp's callers have it.
 fn rules(field: &str, call: &LinuxSyscall) -> Result<Vec<Rule>> {
     let action = action(field, call.action(), call.errno_ret())?;
-    let conditions = call.args().iter().flatten().map(|argument| condition(field, argument)).collect::<Result<Vec<_>>>()?;
-    let twice = conditions.iter().enumerate().any(|(at, it)| conditions[..at].iter().any(|before| before.argument == it.argument));
+    let conditions = call
+        .args()
+        .iter()
+        .flatten()
+        .map(|argument| condition(field, argument))
+        .collect::<Result<Vec<_>>>()?;
+    let twice = conditions
+        .iter()
+        .enumerate()
+        .any(|(at, it)| conditions[..at].iter().any(|before| before.argument == it.argument));
     if twice {
         return Ok(conditions.into_iter().map(|it| Rule { conditions: vec![it], action }).collect());
     }
@@ -75,5 +90,10 @@ fn rules(field: &str, call: &LinuxSyscall) -> Result<Vec<Rule>> {
 fn condition(field: &str, argument: &LinuxSeccompArg) -> Result<Condition> {
     let index = u32::try_from(argument.index()).ok().filter(|it| *it < 6);
     let index = index.ok_or_else(|| RuntimeError::field(format!("{field}.args"), format!("no argument {}: 0 to 5", argument.index())))?;
-    Ok(Condition { argument: index, op: argument.op(), value: argument.value(), second: argument.value_two().unwrap_or(0) })
+    Ok(Condition {
+        argument: index,
+        op: argument.op(),
+        value: argument.value(),
+        second: argument.value_two().unwrap_or(0),
+    })
 }

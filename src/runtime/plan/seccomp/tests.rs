@@ -66,7 +66,8 @@ fn x32_that_is_not_named_is_no_way_around() {
 #[test]
 fn every_comparison_is_of_sixty_four_bits() {
     let big = 0x1_0000_0005u64;
-    let cases: [(&str, &str, fn(u64) -> bool); 7] = [
+    type Case = (&'static str, &'static str, fn(u64) -> bool);
+    let cases: [Case; 7] = [
         ("SCMP_CMP_EQ", "", |it| it == 0x1_0000_0005),
         ("SCMP_CMP_NE", "", |it| it != 0x1_0000_0005),
         ("SCMP_CMP_LT", "", |it| it < 0x1_0000_0005),
@@ -80,7 +81,21 @@ fn every_comparison_is_of_sixty_four_bits() {
         let filter = compiled(&format!(
             r#"{{"defaultAction":"SCMP_ACT_ERRNO",{ALL},"syscalls":[{{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{rule}]}}]}}"#
         ));
-        for value in [0, 1, 4, 5, 6, 0x1_0000_0000, 0x1_0000_0001, 0x1_0000_0004, big, 0x1_0000_0006, 0x2_0000_0000, 0x2_0000_0005, u64::MAX] {
+        for value in [
+            0,
+            1,
+            4,
+            5,
+            6,
+            0x1_0000_0000,
+            0x1_0000_0001,
+            0x1_0000_0004,
+            big,
+            0x1_0000_0006,
+            0x2_0000_0000,
+            0x2_0000_0005,
+            u64::MAX,
+        ] {
             let wanted = if holds(value) { Action::ALLOW } else { Action::errno(1) };
             assert_eq!(answer(&filter, Abi::X86_64, "read", &[9, 9, 9, value]), wanted, "{op} {value:#x}");
         }
@@ -108,7 +123,9 @@ fn conditions_hold_together_and_alternatives_apart() {
 
 #[test]
 fn calls_newer_than_the_profile_are_unknown_to_programs_too() {
-    let filter = compiled(&format!(r#"{{"defaultAction":"SCMP_ACT_ERRNO",{ALL},"syscalls":[{{"names":["statx"],"action":"SCMP_ACT_ALLOW"}}]}}"#));
+    let filter = compiled(&format!(
+        r#"{{"defaultAction":"SCMP_ACT_ERRNO",{ALL},"syscalls":[{{"names":["statx"],"action":"SCMP_ACT_ALLOW"}}]}}"#
+    ));
     assert_eq!(answer(&filter, Abi::X86_64, "read", &[]), Action::errno(1));
     assert_eq!(answer(&filter, Abi::X86_64, "clone3", &[]), Action::errno(38));
     let x32 = Evaluated::of(&filter.program, Abi::X32.audit(), X32_BIT | 900, [0; 6]).unwrap().action;
