@@ -39,12 +39,14 @@ impl Shim<'_> {
             }
             Phase::Pausing { until } => match order {
                 Some(ticket) => self.begin(ticket),
-                // A time of another boot means nothing in this one.
-                None if self.record.boot != identity::boot() => {
-                    self.record.boot = identity::boot();
-                    self.record.phase = Phase::Pausing { until: until.min(kernel::since_boot()) };
+                None => {
+                    // A time of another boot means nothing in this one.
+                    if self.record.boot != identity::boot() {
+                        self.record.boot = identity::boot();
+                        self.record.phase = Phase::Pausing { until: until.min(kernel::since_boot()) };
+                    }
+                    self.tell_started();
                 }
-                None => {}
             },
             Phase::Ended => match order {
                 Some(ticket) => self.begin(ticket),

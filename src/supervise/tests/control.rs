@@ -56,7 +56,7 @@ fn one_who_reads_slowly_misses_nothing_and_holds_nobody_up() {
     rig.run("a", &task);
     let mut attached = rig.client.control("a").unwrap().attach(false).unwrap();
     attached.input(b"go\n").unwrap();
-    until("all is in the log, and nothing was read", || rig.text("a", Stream::Out).ends_with("00299999\n"));
+    until("all is in the log, and nothing was read", || rig.text("a", Stream::Out).ends_with("00299999\nend\n"));
     let mut out = Vec::new();
     while let Some(frame) = attached.next_frame().unwrap() {
         if frame.head.stream == Stream::Out {
@@ -75,8 +75,8 @@ fn a_terminal_has_a_size_and_its_output_is_logged() {
     rig.run("a", &task);
     let mut control = rig.client.control("a").unwrap();
     control.resize(33, 101).unwrap();
-    control.input(b"go\n").unwrap();
     assert!(control.end_input().unwrap_err().to_string().contains("Ctrl-D"));
+    control.input(b"go\n").unwrap();
     assert_eq!(rig.end("a").ended.unwrap().exit, Exit::Code(0));
     let text = rig.text("a", Stream::Terminal);
     assert!(text.contains("33 101\r\n") && text.contains("tty\r\n"), "{text:?}");

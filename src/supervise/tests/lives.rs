@@ -130,6 +130,67 @@ fn a_log_keeps_to_its_limits() {
         .collect();
     assert_eq!(segments.len(), 3);
     assert!(segments.iter().all(|it| *it < 100_000 + (1 << 20) + 100), "{segments:?}");
-    assert!(rig.text("a", Stream::Out).ends_with("00199999\n"));
+    assert!(rig.text("a", Stream::Out).ends_with("00199999\nend\n"));
+    rig.settle();
+}
+
+#[test]
+fn a_log_that_refuses_keeps_a_writer_waiting_and_loses_nothing() {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let rig = Rig::new();
+    let mut task = rig.task("a", &["/bin/sh", "-c", &format!("read go; {} count 300000 3", crate::rig::PROGRAM)]);
+    task.input = rcompose_supervise::Input::Open;
+    rig.run("a", &task);
+    let shim = rig.shim("a").unwrap();
+    // To the shim a file at its limit is as a full disk.
+    let before = prlimit(Some(shim), Resource::Fsize, Rlimit { current: Some(100_000), maximum: None }).unwrap();
+    rig.client.control("a").unwrap().input(b"go\n").unwrap();
+    until("the log is at its limit", || fs::metadata(rig.keep("a").join("log.1")).unwrap().len() >= 100_000);
+    std::thread::sleep(Duration::from_millis(200));
+    // The shim serves on, and is not busy with what does not go.
+    assert!(matches!(rig.client.status("a").unwrap().phase, Phase::Running { .. }));
+    assert_eq!(fs::metadata(rig.keep("a").join("log.1")).unwrap().len(), 100_000);
+    prlimit(Some(shim), Resource::Fsize, before).unwrap();
+    assert_eq!(exit(&rig, "a"), Exit::Code(3));
+    let expected: String = (0..300_000).map(|it| format!("{it:08}\n")).collect();
+    assert!(rig.text("a", Stream::Out) == expected + "end\n");
+    rig.settle();
+}
+
+#[test]
+fn a_container_that_never_stops_writing_is_stopped() {
+    let rig = Rig::new();
+    let mut task = rig.task("a", &["/bin/sh", "-c", "yes & yes & wait"]);
+    task.log = Limits { max_size: 1 << 20, max_file: 2 };
+    rig.run("a", &task);
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    rig.client.control("a").unwrap().stop(None, Some(Duration::from_millis(100))).unwrap();
+    assert_eq!(exit(&rig, "a"), Exit::Signal(15));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    rig.settle();
+}
+
+#[test]
+fn a_shim_killed_during_a_pause_or_a_grace_is_followed_by_one_that_keeps_to_them() {
+    let rig = Rig::new();
+    let mut task = rig.task("paused", &["/bin/sh", "-c", "echo run; exit 3"]);
+    task.restart = Restart::OnFailure(Some(4));
+    rig.run("paused", &task);
+    until(
+        "it pauses for 400 ms",
+        || matches!(rig.client.status("paused"), Ok(it) if it.restarts == 2 && matches!(it.phase, Phase::Pausing { .. })),
+    );
+    rig.shim("paused").into_iter().for_each(crate::rig::kill);
+    let record = rig.end("paused");
+    assert_eq!((record.restarts, rig.text("paused", Stream::Out)), (4, "run\n".repeat(5)));
+    let mut task = rig.task("deaf", &["/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.01; done"]);
+    task.restart = Restart::Always;
+    rig.run("deaf", &task);
+    until("it is ready", || rig.text("deaf", Stream::Out) == "ready\n");
+    rig.client.control("deaf").unwrap().stop(None, Some(Duration::from_millis(700))).unwrap();
+    rig.shim("deaf").into_iter().for_each(crate::rig::kill);
+    let record = rig.end("deaf");
+    assert_eq!((record.ended.unwrap().exit, record.phase), (Exit::Signal(9), Phase::Ended), "stopped, not started again");
     rig.settle();
 }

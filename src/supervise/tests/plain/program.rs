@@ -19,17 +19,21 @@ pub(crate) fn run(words: &[&str]) -> i32 {
             eprintln!("{program}: {error}");
             127
         }
-        // Numbered lines on both streams, written one by one.
-        ["count", lines, status] => {
+        // Numbered lines on both streams, written one by one; so many, and on until a file is there.
+        ["count", lines, status, go @ ..] => {
+            let (lines, mut number): (u32, u32) = (lines.parse().unwrap(), 0);
             let (out, err) = (std::io::stdout(), std::io::stderr());
             let (mut out, mut err) = (out.lock(), err.lock());
-            for number in 0..lines.parse::<u32>().unwrap() {
+            while number < lines || number % 1000 != 0 || !go.first().is_none_or(|it| std::path::Path::new(it).exists()) {
                 out.write_all(format!("{number:08}\n").as_bytes()).unwrap();
                 out.flush().unwrap();
                 if number % 1000 == 0 {
                     err.write_all(format!("{number:08}\n").as_bytes()).unwrap();
                 }
+                number += 1;
             }
+            out.write_all(b"end\n").unwrap();
+            out.flush().unwrap();
             status.parse().unwrap()
         }
         // Which descriptors it was given.
