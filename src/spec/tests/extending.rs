@@ -1,5 +1,5 @@
-//! Laws of merging, on generated services: grouping makes no difference, `config` is a fixed point of itself, and
-//! interpolation leaves alone what has no `$`.
+//! `extends` merges as files do: a file that extends another is merged with that one first, which is another grouping of the
+//! same files, and makes no difference. `laws.rs` holds the other laws of merging.
 #![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
 
 mod support;
@@ -129,24 +129,6 @@ fn service() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Any text without `$`, with what other grammars give a meaning to.
-const TEXT: &str = "[ -#%-~é\\n]{0,40}|[{}:?+\\-%\\\\'\"#]{0,12}";
-
-/// Any data whose texts have no `$`.
-fn tree() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i32>().prop_map(Value::from),
-        TEXT.prop_map(Value::from)
-    ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
-        let lists = prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from);
-        let mappings = prop::collection::btree_map("k[ -#%-~é]{0,8}", inner, 0..3).prop_map(|map| json!(map));
-        prop_oneof![lists, mappings]
-    })
-}
-
 /// A file with one service `web`.
 fn file(web: &Value) -> Value {
     json!({"services": {"web": web}})
@@ -194,7 +176,7 @@ proptest! {
     /// Files that are named in a row are merged from the left. A file that extends another is merged with that one first,
     /// so `extends` is the other grouping.
     #[test]
-    fn merging_is_associative(a in service(), b in service(), c in service()) {
+    fn extending_and_merging_group_alike(a in service(), b in service(), c in service()) {
         let normal = LoadOptions::default;
         let flat = loaded(&[ground(), file(&a), file(&b), file(&c)], 4, normal());
         let right = loaded(&[ground(), file(&a), file(&extending(&c, "3.yaml")), file(&b)], 3, normal());
@@ -203,39 +185,6 @@ proptest! {
         prop_assert!(flat.is_ok(), "{:?}", flat);
         prop_assert_eq!(&flat, &right, "a, then b with c");
         prop_assert_eq!(&flat, &left, "a with b, then c");
-    }
-
-    #[test]
-    fn config_of_generated_projects_is_a_fixed_point(a in service(), b in service()) {
-        let first = loaded(&[ground(), file(&a), file(&b)], 3, LoadOptions::default()).map_err(TestCaseError::fail)?;
-        let printed = text(&first);
-        let mut memory = Memory::default();
-        memory.0.insert(PathBuf::from("/p/printed.yaml"), printed.clone().into_bytes());
-        let sources = Sources { working_dir: PathBuf::from("/p"), files: vec![PathBuf::from("/p/printed.yaml")], ..Sources::default() };
-        let again = load(&sources, &memory);
-        prop_assert!(again.is_ok(), "{}\n{}", again.unwrap_err(), printed);
-        prop_assert_eq!(text(&again.unwrap()), printed);
-    }
-
-    #[test]
-    fn interpolation_leaves_alone_what_has_no_dollar_sign(tree in tree(), text in TEXT) {
-        let pairs = json!({"any": text});
-        let web = json!({
-            "image": "a", "hostname": text, "command": [text], "labels": pairs, "environment": pairs, "annotations": pairs, "x-tree": tree,
-            "healthcheck": {"test": ["CMD", text]}, "build": {"context": ".", "args": pairs, "dockerfile_inline": text},
-        });
-        let mut whole = file(&web);
-        whole["x-tree"] = tree.clone();
-        let loaded = loaded(&[ground(), whole], 2, LoadOptions::default());
-        let loaded = loaded.map_err(TestCaseError::fail)?;
-        let service = &loaded.project.services["web"];
-        for extensions in [&loaded.project.extensions, &service.extensions] {
-            prop_assert_eq!(&serde_json::to_value(extensions).unwrap()["x-tree"], &tree);
-        }
-        let web = serde_json::to_value(service).unwrap();
-        for at in ["/hostname", "/command/0", "/labels/any", "/environment/any", "/annotations/any", "/healthcheck/test/1", "/build/args/any", "/build/dockerfile_inline"] {
-            prop_assert_eq!(web.pointer(at).and_then(Value::as_str).unwrap_or_default(), &text, "{}", at);
-        }
     }
 }
 
