@@ -14,7 +14,17 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     (
         "",
         "rcompose",
-        &["spec", "planner", "executor", "engine-adapter", "docker", "credentials", "image", "runtime", "supervise"],
+        &[
+            "spec",
+            "planner",
+            "executor",
+            "engine-adapter",
+            "docker",
+            "credentials",
+            "image",
+            "runtime",
+            "supervise",
+        ],
     ),
     ("src/planner", "planner", &["spec", "engine-adapter"]),
     ("src/executor", "executor", &["planner", "engine-adapter"]),

@@ -80,7 +80,9 @@ fn parse(text: &str) -> Result<Vec<Mapping>, Fault> {
         return Err(bad(format!("no port specified: {text}")));
     }
     let ip = address(ip)?;
-    let targets = range(container).filter(|(first, _)| *first > 0).ok_or_else(|| bad(format!("invalid container port: {container}")))?;
+    let targets = range(container)
+        .filter(|(first, _)| *first > 0)
+        .ok_or_else(|| bad(format!("invalid container port: {container}")))?;
     let published = match host {
         "" => None,
         host => Some(range(host).ok_or_else(|| bad(format!("invalid host port: {host}")))?),
@@ -175,7 +177,20 @@ mod tests {
             assert_eq!(read(text), Some(vec![long.to_owned()]), "{text}");
         }
         assert_eq!(read("90-91:80-81").map(|all| all.len()), Some(2));
-        for text in ["", "80:", "0", "80:0", "0-9", "a:80", "70000:80", "3-1:80", "1-3:4-5", "localhost:80:80", "80/x", "::1:80:80"] {
+        for text in [
+            "",
+            "80:",
+            "0",
+            "80:0",
+            "0-9",
+            "a:80",
+            "70000:80",
+            "3-1:80",
+            "1-3:4-5",
+            "localhost:80:80",
+            "80/x",
+            "::1:80:80",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
     }
