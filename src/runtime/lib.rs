@@ -19,7 +19,7 @@ mod store;
 mod usage;
 
 pub use container::{Container, Status, boot, run_hooks, start, wait_end};
-pub use error::{Result, RuntimeError};
+pub use error::{Result, RuntimeError, chain};
 pub use linux::launch::{Created, How, Start, create};
 pub use linux::terminal::{Foreground, Raw, exit_status, receive as receive_terminal};
 pub use linux::{host, overlay, protect::protect};

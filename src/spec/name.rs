@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, SpecError, SpecErrors};
 use crate::interpolate::Variables;
 use crate::load::Loader;
 use crate::sources::Sources;
@@ -17,7 +17,7 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathB
         .or_else(|| variables.get("COMPOSE_PROJECT_NAME"))
         .filter(|name| !name.is_empty());
     if let Some(name) = given {
-        if let Err(error) = check(name) {
+        for error in check(name).err().map(|errors| errors.0).into_iter().flatten() {
             loader.findings.error(error);
         }
         return name.clone();
@@ -44,7 +44,7 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathB
 ///
 /// # Errors
 /// The name holds something else than lowercase letters, digits, `-` and `_`, or begins with one of the latter.
-pub fn check(name: &str) -> Result<(), SpecError> {
+pub fn check(name: &str) -> Result<(), SpecErrors> {
     let allowed = normalize(name);
     if allowed == name && !name.is_empty() {
         return Ok(());
@@ -57,7 +57,7 @@ pub fn check(name: &str) -> Result<(), SpecError> {
     } else {
         format!("use `{allowed}`")
     };
-    Err(SpecError::new(Code::ProjectName, message).hint(hint))
+    Err(SpecError::new(Code::ProjectName, message).hint(hint).into())
 }
 
 /// The `name:` of a file; mistakes in the file are reported when it is loaded.

@@ -177,7 +177,7 @@ impl Session {
             Ok(loaded) => Ok(Named::Files(Box::new(loaded))),
             Err(Failure::Spec(errors)) if nothing_found(&errors) => match self.given_name() {
                 Some(name) => {
-                    check_project_name(&name).map_err(SpecErrors::from)?;
+                    check_project_name(&name)?;
                     Ok(Named::Name(name))
                 }
                 None => Err(Failure::Spec(errors)),
