@@ -227,10 +227,11 @@ pub(crate) fn freeze(folders: &[Folder], frozen: bool) -> Result<()> {
 
 /// Returns whether the groups are frozen.
 pub(crate) fn is_frozen(folders: &[Folder]) -> bool {
-    folders.iter().any(|folder| {
-        let v1 = fs::read_to_string(folder.path.join("freezer.state")).is_ok_and(|it| it.trim() != "THAWED");
-        v1 || folder.unified && fs::read_to_string(folder.path.join("cgroup.freeze")).is_ok_and(|it| it.trim() == "1")
-    })
+    let reads = |folder: &Folder, file: &str| fs::read_to_string(folder.path.join(file)).unwrap_or_default();
+    match folders.iter().find(|it| it.controllers.iter().any(|name| name == "freezer")) {
+        Some(v1) => matches!(reads(v1, "freezer.state").trim(), "FROZEN" | "FREEZING"),
+        None => folders.iter().find(|it| it.unified).is_some_and(|v2| reads(v2, "cgroup.freeze").trim() == "1"),
+    }
 }
 
 /// Removes the groups and those below; absent ones are removed.

@@ -38,7 +38,7 @@ pub struct How<'a> {
     pub stdio: Option<[BorrowedFd<'a>; 3]>,
     /// A connected socket that is sent the terminal, when the process has one.
     pub console: Option<BorrowedFd<'a>>,
-    /// How many of the caller's descriptors from 3 on the program keeps.
+    /// Up to how many of the caller's descriptors from 3 on the program keeps: those that are left open over execve.
     pub preserve_fds: u32,
 }
 
@@ -264,7 +264,6 @@ impl Parent<'_> {
         self.oom_score()?;
         self.write_state("creating")?;
         self.answer()?;
-        let mut last = "being set up".to_owned();
         while let Some(message) = self.receive()? {
             match message.kind {
                 Kind::HostHooks => self.host_hooks()?,
@@ -273,7 +272,6 @@ impl Parent<'_> {
                     for limit in &self.task.process.limits {
                         self.warnings.extend(limit::set(self.pid, limit)?);
                     }
-                    last = "about to run the program".to_owned();
                 }
                 Kind::Waiting => return self.created(pidfd),
                 Kind::Failed => return Err(RuntimeError::step(message.text, io::Error::from_raw_os_error(message.number))),
@@ -282,9 +280,10 @@ impl Parent<'_> {
             }
             self.answer()?;
         }
-        if self.has_gate || last.starts_with("being") {
+        // Without a word it has become the program; one that awaits its start says so first.
+        if self.has_gate {
             let how = sys::wait(self.pid).map_or_else(|errno| io::Error::from(errno).to_string(), describe);
-            return Err(RuntimeError::Died { during: last, how });
+            return Err(RuntimeError::Died { during: "it was set up".to_owned(), how });
         }
         self.created(pidfd)
     }
