@@ -165,6 +165,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
         joins: &joins,
         create,
         late: task.namespaces.create & !create,
+        groups_first: groups_first(task),
         in_userns: task.in_userns,
         time_offsets: task.namespaces.time_offsets.as_bytes(),
         root: root.as_ref().map(AsRawFd::as_raw_fd),
@@ -195,6 +196,15 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     drop(theirs);
     let mut parent = Parent { task, ours, procfs, hook_state, pid, has_gate: listening.is_some(), warnings: Vec::new() };
     parent.attend(!joins.is_empty()).map_err(|error| parent.clean_up(error))
+}
+
+/// Entering the groups of v1 waits for every processor, so the child sets the root up meanwhile; but not what counts as the container's
+/// own: its cgroup namespace, its hooks, and memory that is filled.
+fn groups_first(task: &Task<'_>) -> bool {
+    let Some(plan) = task.plan else { return true };
+    let hooks = [&plan.hooks.prestart, &plan.hooks.create_runtime, &plan.hooks.create_container];
+    let fills = |step: &Step| matches!(&step.act, Act::Mount(mount) if mount.copy_up);
+    plan.namespaces.creates(NEWCGROUP) || hooks.iter().any(|it| !it.is_empty()) || plan.steps.iter().any(fills)
 }
 
 fn check_terminal(task: &Task<'_>, how: How<'_>) -> Result<()> {
@@ -260,7 +270,17 @@ impl Parent<'_> {
         }
         let pidfd = sys::own(sys::pidfd_open(self.pid).map_err(|errno| RuntimeError::step("open the process", errno.into()))?);
         self.map_ids()?;
-        self.enter_groups()?;
+        self.answer()?;
+        if let Err(error) = self.enter_groups() {
+            // A child that failed meanwhile is in no group, and says why.
+            let said = sys::poll_one(self.ours.as_raw_fd(), 0).unwrap_or(false).then(|| self.receive());
+            return match said {
+                Some(Ok(Some(Message { kind: Kind::Failed, number, text }))) => {
+                    Err(RuntimeError::step(text, io::Error::from_raw_os_error(number)))
+                }
+                _ => Err(error),
+            };
+        }
         self.oom_score()?;
         self.write_state("creating")?;
         self.answer()?;

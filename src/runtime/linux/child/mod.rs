@@ -45,6 +45,8 @@ pub(crate) struct Errand<'a> {
     pub(crate) create: u64,
     /// `CLONE_NEW…` bits of those that the process makes itself, when it is in its control groups and has its ids.
     pub(crate) late: u64,
+    /// Nothing is done before the process is in its control groups; else only the root is not entered before.
+    pub(crate) groups_first: bool,
     /// Ids inside a user namespace are taken.
     pub(crate) in_userns: bool,
     /// `/proc/self/timens_offsets`.
@@ -167,6 +169,9 @@ fn name_of(kinds: u64) -> &'static str {
 /// In all namespaces but those that this process must make itself.
 fn inside(errand: &Errand<'_>) -> Done {
     at(wire::answer(errand.report), "wait for the parent")?;
+    if errand.groups_first {
+        at(wire::answer(errand.report), "wait for the control groups")?;
+    }
     if let Some(fd) = errand.chroot {
         // SAFETY: only a descriptor and a constant string are passed.
         at(check(libc::c_long::from(unsafe { libc::fchdir(fd) })), "go to the container's root")?;
