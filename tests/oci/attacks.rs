@@ -47,7 +47,7 @@ fn the_runtime_itself_cannot_be_written_to() {
     let attack = r#"
         for i in 1 2 3 4 5 6 7 8 9 10; do for j in 1 2 3 4 5 6 7 8 9 10; do
           for p in /proc/[0-9]*; do
-            case "$(cat $p/cmdline 2>/dev/null)" in */proc/self/exe*update*) found=${p#/proc/};; esac
+            case "$(cat $p/cmdline 2>/dev/null)" in /proc/self/exe*update*) found=${p#/proc/};; esac
           done
           [ -n "$found" ] && break 2; sleep 0.1
         done; done

@@ -135,6 +135,22 @@ fn alternative(file: &str) -> Option<&'static str> {
     })
 }
 
+/// Opens the ways in for a process that enters by itself: the files of v1, and the folder of v2 to be cloned into.
+pub(crate) fn doors(folders: &[Folder]) -> Result<(Vec<OwnedFd>, Option<OwnedFd>)> {
+    let (mut tasks, mut unified) = (Vec::new(), None);
+    for folder in folders {
+        let path = if folder.unified { folder.path.clone() } else { folder.path.join("tasks") };
+        let opened = fs::OpenOptions::new().read(folder.unified).write(!folder.unified).open(&path);
+        let opened = OwnedFd::from(opened.map_err(|error| RuntimeError::file("open the cgroup", path, error))?);
+        if folder.unified {
+            unified = Some(opened);
+        } else {
+            tasks.push(opened);
+        }
+    }
+    Ok((tasks, unified))
+}
+
 /// Puts a process into the groups.
 pub(crate) fn enter(folders: &[Folder], pid: libc::pid_t) -> Result<()> {
     for folder in folders {
