@@ -120,18 +120,18 @@ fn devices_are_held_by_a_program_on_v2() {
         "resources": { "devices": [{ "allow": false, "access": "rwm" }, { "allow": true, "type": "c", "major": 10, "minor": 229, "access": "r" }] } });
     symlink("busybox", stage.path("rootfs/bin/mknod")).unwrap();
     let dev = json!([{ "destination": "/dev", "type": "tmpfs", "source": "tmpfs" }]);
-    let said = stage.run(&stage.spec(&script, dev.clone(), rules.clone()), &host);
+    let said = stage.run(&stage.spec(script, dev.clone(), rules.clone()), &host);
     assert!(
         said.contains("zero") && said.contains("made") && said.contains("read") && said.contains("can't create /dev/fuse2"),
         "{said}"
     );
     fs::remove_file(stage.path("rootfs/m")).unwrap();
     rules["resources"] = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
-    let said = stage.run(&stage.spec(&script, dev.clone(), rules.clone()), &host);
+    let said = stage.run(&stage.spec(script, dev.clone(), rules.clone()), &host);
     assert!(said.contains("zero") && said.contains("made") && !said.contains("read") && !said.contains("open"), "{said}");
     fs::remove_file(stage.path("rootfs/m")).unwrap();
     rules["resources"] = json!({ "devices": [{ "allow": true, "access": "rwm" }, { "allow": false, "type": "c", "major": 10, "minor": 229, "access": "rw" }] });
-    let said = stage.run(&stage.spec(&script, dev, rules), &host);
+    let said = stage.run(&stage.spec(script, dev, rules), &host);
     assert!(said.contains("made") && !said.contains("read") && !said.contains("open"), "{said}");
 }
 
