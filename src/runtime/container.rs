@@ -223,16 +223,17 @@ pub fn start(path: &Path) -> Result<()> {
     let step = |error| RuntimeError::step("start the container", error);
     let mut stream = socket::connect(path).map_err(step)?;
     stream.write_all(b"s").map_err(step)?;
-    // Read as the child sends: one message at most, and the end when the program runs.
+    // From here on it has been started, however that ends.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RuntimeError::file("remove", path, error)),
+        _ => {}
+    }
+    // As the child sends: one message at most, and the end when the program runs.
     let mut answer = [0u8; 512];
     let length = match stream.read(&mut answer) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
         other => other.map_err(step)?,
     };
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RuntimeError::file("remove", path, error)),
-        _ => {}
-    }
     match wire::parse(&answer[..length]).map_err(step)? {
         None => Ok(()),
         Some(message) if message.kind == Kind::Program => {

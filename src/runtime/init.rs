@@ -19,7 +19,10 @@ pub fn run(words: &[OsString]) -> Result<i32> {
     let step = |error| RuntimeError::step("hold back signals", error);
     let foreground = Foreground::begin().map_err(step)?;
     // A group of its own, so that what a terminal sends reaches it once.
-    let child = Command::new(program).args(rest).process_group(0).spawn();
+    let mut command = Command::new(program);
+    command.args(rest).process_group(0);
+    terminal::release_signals(&mut command);
+    let child = command.spawn();
     let child = child.map_err(|error| RuntimeError::Program { name: program.to_string_lossy().into_owned(), reason: error.to_string() })?;
     let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
     terminal::give_to(pid);

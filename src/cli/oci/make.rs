@@ -16,7 +16,7 @@ use super::{Face, OciError, Result};
 /// Makes a container that awaits its start.
 pub(super) fn create(face: &Face) -> Result<u8> {
     let socket = face.words.path("console-socket").map(|path| console(&path)).transpose()?;
-    let made = Made::new(face, socket)?;
+    let made = Made::new(face, &bundle(face)?, socket)?;
     let written = pid_file(face, made.created.pid);
     if written.is_err() {
         // Who cannot be told of the container cannot end it either.
@@ -32,12 +32,11 @@ struct Made {
 }
 
 impl Made {
-    fn new(face: &Face, console: Option<OwnedFd>) -> Result<Self> {
+    fn new(face: &Face, bundle: &Bundle, console: Option<OwnedFd>) -> Result<Self> {
         if face.words.value("pidfd-socket").is_some() {
             return Err(OciError::Words("--pidfd-socket: the pid file is what callers get".to_owned()));
         }
         let id = face.id(0)?;
-        let bundle = Bundle::read(&face.words.path("bundle").unwrap_or_else(|| PathBuf::from(".")))?;
         let choices = Choices { no_pivot: face.words.has("no-pivot"), no_new_keyring: face.words.has("no-new-keyring") };
         let host = rcompose_runtime::host::read()?;
         let plan = plan::plan(id, &bundle.spec, &bundle.folder, &host, choices)?;
@@ -90,15 +89,30 @@ fn empty_record(plan: &Plan) -> Record {
     }
 }
 
-/// Reads `--preserve-fds`.
+/// Reads `--preserve-fds`. Each must have been handed down: this program's own are not the container's.
 pub(super) fn preserved(face: &Face) -> Result<u32> {
     let Some(text) = face.words.value("preserve-fds") else {
         return Ok(0);
     };
-    text.parse()
-        .ok()
-        .filter(|it| *it < 1024)
-        .ok_or_else(|| OciError::Words(format!("--preserve-fds {text}: not a number of descriptors")))
+    let count = text.parse::<u32>().ok().filter(|it| *it < 1024);
+    let count = count.ok_or_else(|| OciError::Words(format!("--preserve-fds {text}: not a number of descriptors")))?;
+    for fd in 3..3 + count {
+        if !is_handed_down(fd) {
+            return Err(OciError::Words(format!("--preserve-fds {text}: the descriptor {fd} was not handed down")));
+        }
+    }
+    Ok(count)
+}
+
+/// Returns whether a descriptor is open and stays so over execve; source: proc(5), `fdinfo`.
+fn is_handed_down(fd: u32) -> bool {
+    const CLOSES_AT_EXECVE: u32 = 0o2_000_000;
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default();
+    let flags = text
+        .lines()
+        .find_map(|line| line.strip_prefix("flags:"))
+        .and_then(|it| u32::from_str_radix(it.trim(), 8).ok());
+    flags.is_some_and(|it| it & CLOSES_AT_EXECVE == 0)
 }
 
 /// Connects to the socket that gets the terminal.
@@ -144,16 +158,17 @@ pub(super) fn run(face: &Face) -> Result<u8> {
     if !detach && given.is_some() {
         return Err(OciError::Words("--console-socket is for --detach: in the foreground the terminal is this one".to_owned()));
     }
-    let wants_terminal = wants_terminal(face)?;
+    let bundle = bundle(face)?;
+    let wants_terminal = bundle.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false);
     if detach || !wants_terminal {
         let socket = given.map(|path| console(&path)).transpose()?;
         let foreground = if detach { None } else { Some(hold()?) };
-        let made = Made::new(face, socket)?;
+        let made = Made::new(face, &bundle, socket)?;
         return attended(face, &made, foreground, None);
     }
     let foreground = hold()?;
     let (ours, theirs) = UnixStream::pair().map_err(|error| OciError::Streams("make a pair of sockets", error))?;
-    let made = Made::new(face, Some(OwnedFd::from(theirs)))?;
+    let made = Made::new(face, &bundle, Some(OwnedFd::from(theirs)))?;
     let master = rcompose_runtime::receive_terminal(&ours).map_err(|error| OciError::Streams("receive the terminal", error))?;
     attended(face, &made, Some(foreground), Some(&master))
 }
@@ -162,9 +177,8 @@ fn hold() -> Result<Foreground> {
     Foreground::begin().map_err(|error| OciError::Streams("hold back signals", error))
 }
 
-fn wants_terminal(face: &Face) -> Result<bool> {
-    let bundle = Bundle::read(&face.words.path("bundle").unwrap_or_else(|| PathBuf::from(".")))?;
-    Ok(bundle.spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false))
+fn bundle(face: &Face) -> Result<Bundle> {
+    Ok(Bundle::read(&face.words.path("bundle").unwrap_or_else(|| PathBuf::from(".")))?)
 }
 
 fn attended(face: &Face, made: &Made, foreground: Option<Foreground>, master: Option<&OwnedFd>) -> Result<u8> {

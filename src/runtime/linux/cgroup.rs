@@ -135,6 +135,22 @@ fn alternative(file: &str) -> Option<&'static str> {
     })
 }
 
+/// Opens the ways in for a process that enters by itself: the files of v1, and the folder of v2 to be cloned into.
+pub(crate) fn doors(folders: &[Folder]) -> Result<(Vec<OwnedFd>, Option<OwnedFd>)> {
+    let (mut tasks, mut unified) = (Vec::new(), None);
+    for folder in folders {
+        let path = if folder.unified { folder.path.clone() } else { folder.path.join("tasks") };
+        let opened = fs::OpenOptions::new().read(folder.unified).write(!folder.unified).open(&path);
+        let opened = OwnedFd::from(opened.map_err(|error| RuntimeError::file("open the cgroup", path, error))?);
+        if folder.unified {
+            unified = Some(opened);
+        } else {
+            tasks.push(opened);
+        }
+    }
+    Ok((tasks, unified))
+}
+
 /// Puts a process into the groups.
 pub(crate) fn enter(folders: &[Folder], pid: libc::pid_t) -> Result<()> {
     for folder in folders {
@@ -227,10 +243,11 @@ pub(crate) fn freeze(folders: &[Folder], frozen: bool) -> Result<()> {
 
 /// Returns whether the groups are frozen.
 pub(crate) fn is_frozen(folders: &[Folder]) -> bool {
-    folders.iter().any(|folder| {
-        let v1 = fs::read_to_string(folder.path.join("freezer.state")).is_ok_and(|it| it.trim() != "THAWED");
-        v1 || folder.unified && fs::read_to_string(folder.path.join("cgroup.freeze")).is_ok_and(|it| it.trim() == "1")
-    })
+    let reads = |folder: &Folder, file: &str| fs::read_to_string(folder.path.join(file)).unwrap_or_default();
+    match folders.iter().find(|it| it.controllers.iter().any(|name| name == "freezer")) {
+        Some(v1) => matches!(reads(v1, "freezer.state").trim(), "FROZEN" | "FREEZING"),
+        None => folders.iter().find(|it| it.unified).is_some_and(|v2| reads(v2, "cgroup.freeze").trim() == "1"),
+    }
 }
 
 /// Removes the groups and those below; absent ones are removed.

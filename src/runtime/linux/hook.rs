@@ -42,6 +42,7 @@ fn run_one(kind: &'static str, hook: &Hook, state: &[u8]) -> Result<()> {
             command.env(key, value);
         }
     }
+    super::terminal::release_signals(&mut command);
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A hook that does not read the state closes it.

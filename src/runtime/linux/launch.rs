@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use super::child::{self, Errand, Gate, Home, JoinFd};
+use super::child::{self, Errand, Gate, Home, JoinFd, PreparedHook};
 use super::sys::{self, Errno};
 use super::tree;
 use super::wire::{self, Kind, Message};
@@ -38,7 +38,7 @@ pub struct How<'a> {
     pub stdio: Option<[BorrowedFd<'a>; 3]>,
     /// A connected socket that is sent the terminal, when the process has one.
     pub console: Option<BorrowedFd<'a>>,
-    /// How many of the caller's descriptors from 3 on the program keeps.
+    /// Up to how many of the caller's descriptors from 3 on the program keeps: those that are left open over execve.
     pub preserve_fds: u32,
 }
 
@@ -145,15 +145,9 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     let (ours, theirs) = sys::socket_pair().map_err(step("make a pair of sockets"))?;
     let trees = task.plan.iter().flat_map(|plan| &plan.trees).map(tree::clone).collect::<Result<Vec<_>>>()?;
     let root = task.plan.map(open_root).transpose()?;
-    let none = Hooks::default();
-    let hooks = task.plan.map_or(&none, |plan| &plan.hooks);
-    let container_hooks = hook::prepare("hooks.createContainer", &hooks.create_container)?;
-    let start_hooks = hook::prepare("hooks.startContainer", &hooks.start_container)?;
+    let (container_hooks, start_hooks) = hooks_inside(task)?;
     let hook_state = File::from(hook::state_file()?);
-    let listening = match how.start {
-        Start::Now => None,
-        Start::Later(path) => Some(listen(path)?),
-    };
+    let listening = door(how.start)?;
     let mut home: Home = [0; size_of::<Home>()];
     let (argv, env) = pointers(task.process, &home);
     let tree_fds: Vec<RawFd> = trees.iter().map(AsRawFd::as_raw_fd).collect();
@@ -161,10 +155,15 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     // In a user namespace everything else is made by its own root, so that it belongs to that.
     let with_process = if task.in_userns { NEWUSER | NEWPID } else { !(NEWCGROUP | NEWTIME) };
     let create = task.namespaces.create & with_process;
+    let groups = if joins.is_empty() { Some(cgroup::doors(task.folders)?) } else { None };
+    let tasks: Vec<RawFd> = groups.iter().flat_map(|(tasks, _)| tasks).map(AsRawFd::as_raw_fd).collect();
+    let unified = groups.as_ref().and_then(|(_, unified)| unified.as_ref()).map(AsRawFd::as_raw_fd);
     let errand = Errand {
+        groups: &tasks,
         joins: &joins,
         create,
         late: task.namespaces.create & !create,
+        groups_first: groups_first(task),
         in_userns: task.in_userns,
         time_offsets: task.namespaces.time_offsets.as_bytes(),
         root: root.as_ref().map(AsRawFd::as_raw_fd),
@@ -187,14 +186,46 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
         last_capability: last_capability(host::rights()?.known),
     };
     let flags = if joins.is_empty() { create } else { 0 };
-    // SAFETY: the child runs `child::run`, which makes system calls only.
-    let pid = unsafe { sys::clone3(flags) }.map_err(step("clone the container's first process (namespaces)"))?;
-    if pid == 0 {
-        child::run(&errand);
-    }
+    let pid = depart(&errand, flags, unified)?;
     drop(theirs);
-    let mut parent = Parent { task, ours, procfs, hook_state, pid, has_gate: listening.is_some(), warnings: Vec::new() };
+    let (has_gate, enters_itself) = (listening.is_some(), groups.is_some());
+    let mut parent = Parent { task, ours, procfs, hook_state, pid, has_gate, enters_itself, warnings: Vec::new() };
     parent.attend(!joins.is_empty()).map_err(|error| parent.clean_up(error))
+}
+
+/// Makes what a later start knocks at.
+fn door(start: Start<'_>) -> Result<Option<OwnedFd>> {
+    match start {
+        Start::Now => Ok(None),
+        Start::Later(path) => listen(path).map(Some),
+    }
+}
+
+/// Clones the process that runs the errand.
+fn depart(errand: &Errand<'_>, flags: u64, unified: Option<RawFd>) -> Result<i32> {
+    // SAFETY: the child runs `child::run`, which makes system calls only.
+    let cloned = unsafe { sys::clone3_into(flags, unified) };
+    match cloned.map_err(|errno| RuntimeError::step("clone the container's first process (namespaces)", errno.into()))? {
+        0 => child::run(errand),
+        pid => Ok(pid),
+    }
+}
+
+/// The hooks that the child runs: `createContainer` and `startContainer`.
+fn hooks_inside(task: &Task<'_>) -> Result<(Vec<PreparedHook>, Vec<PreparedHook>)> {
+    let none = Hooks::default();
+    let hooks = task.plan.map_or(&none, |plan| &plan.hooks);
+    let before = hook::prepare("hooks.createContainer", &hooks.create_container)?;
+    Ok((before, hook::prepare("hooks.startContainer", &hooks.start_container)?))
+}
+
+/// Entering the groups of v1 waits for every processor, so the child sets the root up meanwhile; but not what counts as the container's
+/// own: its cgroup namespace, its hooks, and memory that is filled.
+fn groups_first(task: &Task<'_>) -> bool {
+    let Some(plan) = task.plan else { return true };
+    let hooks = [&plan.hooks.prestart, &plan.hooks.create_runtime, &plan.hooks.create_container];
+    let fills = |step: &Step| matches!(&step.act, Act::Mount(mount) if mount.copy_up);
+    plan.namespaces.creates(NEWCGROUP) || hooks.iter().any(|it| !it.is_empty()) || plan.steps.iter().any(fills)
 }
 
 fn check_terminal(task: &Task<'_>, how: How<'_>) -> Result<()> {
@@ -250,6 +281,8 @@ struct Parent<'a> {
     hook_state: File,
     pid: i32,
     has_gate: bool,
+    /// The child enters its groups.
+    enters_itself: bool,
     warnings: Vec<String>,
 }
 
@@ -260,11 +293,20 @@ impl Parent<'_> {
         }
         let pidfd = sys::own(sys::pidfd_open(self.pid).map_err(|errno| RuntimeError::step("open the process", errno.into()))?);
         self.map_ids()?;
-        self.enter_groups()?;
+        self.answer()?;
+        if let Err(error) = self.enter_groups() {
+            // A child that failed meanwhile is in no group, and says why.
+            let said = sys::poll_one(self.ours.as_raw_fd(), 0).unwrap_or(false).then(|| self.receive());
+            return match said {
+                Some(Ok(Some(Message { kind: Kind::Failed, number, text }))) => {
+                    Err(RuntimeError::step(text, io::Error::from_raw_os_error(number)))
+                }
+                _ => Err(error),
+            };
+        }
         self.oom_score()?;
         self.write_state("creating")?;
         self.answer()?;
-        let mut last = "being set up".to_owned();
         while let Some(message) = self.receive()? {
             match message.kind {
                 Kind::HostHooks => self.host_hooks()?,
@@ -273,7 +315,6 @@ impl Parent<'_> {
                     for limit in &self.task.process.limits {
                         self.warnings.extend(limit::set(self.pid, limit)?);
                     }
-                    last = "about to run the program".to_owned();
                 }
                 Kind::Waiting => return self.created(pidfd),
                 Kind::Failed => return Err(RuntimeError::step(message.text, io::Error::from_raw_os_error(message.number))),
@@ -282,9 +323,10 @@ impl Parent<'_> {
             }
             self.answer()?;
         }
-        if self.has_gate || last.starts_with("being") {
+        // Without a word it has become the program; one that awaits its start says so first.
+        if self.has_gate {
             let how = sys::wait(self.pid).map_or_else(|errno| io::Error::from(errno).to_string(), describe);
-            return Err(RuntimeError::Died { during: last, how });
+            return Err(RuntimeError::Died { during: "it was set up".to_owned(), how });
         }
         self.created(pidfd)
     }
@@ -347,6 +389,9 @@ impl Parent<'_> {
     }
 
     fn enter_groups(&self) -> Result<()> {
+        if self.enters_itself {
+            return Ok(());
+        }
         let entered = cgroup::enter(self.task.folders, self.pid);
         match (entered, self.task.init) {
             // A container may have moved its first process further down; where that one is, another can be.

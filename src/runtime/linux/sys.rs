@@ -226,6 +226,9 @@ struct CloneArguments {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
 
 /// clone3(2) with a copy of the memory: 0 in the child, else its process id.
@@ -233,9 +236,21 @@ struct CloneArguments {
 /// # Safety
 /// The child must make system calls only: another thread may have held a lock when its memory was copied.
 pub(crate) unsafe fn clone3(flags: u64) -> Sys<libc::pid_t> {
+    // SAFETY: as the caller's.
+    unsafe { clone3_into(flags, None) }
+}
+
+/// [`clone3`] whose child begins in a cgroup of v2, where given.
+///
+/// # Safety
+/// As [`clone3`].
+pub(crate) unsafe fn clone3_into(flags: u64, cgroup: Option<RawFd>) -> Sys<libc::pid_t> {
+    const INTO_CGROUP: u64 = 0x2_0000_0000;
+    let flags = if cgroup.is_some() { flags | INTO_CGROUP } else { flags };
     // A sibling signals its end as its maker does, and may not be told otherwise.
     let exit_signal = if flags & libc::CLONE_PARENT as u64 == 0 { libc::SIGCHLD as u64 } else { 0 };
-    let arguments = CloneArguments { flags, exit_signal, ..CloneArguments::default() };
+    let cgroup = cgroup.map_or(0, |fd| u64::from(fd.cast_unsigned()));
+    let arguments = CloneArguments { flags, exit_signal, cgroup, ..CloneArguments::default() };
     // SAFETY: no stack is passed, so that the child goes on here as after fork; the structure has the size that is passed.
     let result = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) };
     check(result).map(|it| it as libc::pid_t)

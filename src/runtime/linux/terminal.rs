@@ -122,6 +122,19 @@ fn reap(pid: i32) -> io::Result<Option<i32>> {
     }
 }
 
+/// Lets a program begin with no signal held back, whatever its caller holds back.
+pub(crate) fn release_signals(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    let release = || {
+        let none = 0u64;
+        // SAFETY: the kernel's set is eight bytes, as passed.
+        sys::check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, std::ptr::null_mut::<u64>(), 8) })?;
+        Ok(())
+    };
+    // SAFETY: the closure makes one system call.
+    unsafe { command.pre_exec(release) };
+}
+
 /// Gives the terminal on standard input, if there is one, to a process group.
 pub(crate) fn give_to(group: i32) {
     // SAFETY: only numbers are passed; without a terminal nothing happens. SIGTTOU is held back.

@@ -219,8 +219,13 @@ fn steps(builder: &mut Builder<'_>, spec: &Spec, linux: &Linux, id: &str, host: 
         mounts::add(builder, at, mount)?;
     }
     device_nodes::add(builder, spec, linux, host.has_kcore)?;
-    builder.push("run the hooks of the host", Act::HostHooks);
-    builder.push("run the hooks createContainer", Act::ContainerHooks);
+    let hooks = hooks(spec.hooks().as_ref())?;
+    if !hooks.prestart.is_empty() || !hooks.create_runtime.is_empty() {
+        builder.push("run the hooks of the host", Act::HostHooks);
+    }
+    if !hooks.create_container.is_empty() {
+        builder.push("run the hooks createContainer", Act::ContainerHooks);
+    }
     let terminal = spec.process().as_ref().and_then(oci_spec::runtime::Process::terminal).unwrap_or(false);
     if terminal {
         builder.push("make the terminal", Act::Console);

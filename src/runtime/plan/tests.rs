@@ -38,7 +38,7 @@ fn labels(plan: &Plan) -> Vec<&str> {
 #[test]
 fn steps_come_in_the_order_that_each_needs() {
     let plan = planned(
-        r#""hostname":"h","mounts":[{"destination":"/proc","type":"proc","source":"proc"},
+        r#""hostname":"h","hooks":{"prestart":[{"path":"/x"}]},"mounts":[{"destination":"/proc","type":"proc","source":"proc"},
             {"destination":"/run","type":"tmpfs","source":"tmpfs","options":["ro","size=1k"]},
             {"destination":"/run/x/../y","type":"bind","source":"data","options":["rbind","ro"]}],"#,
         r#""sysctl":{"net.ipv4.ip_forward":"1"},"maskedPaths":["/proc/kcore"],"readonlyPaths":["/proc/sys"]"#,

@@ -25,8 +25,11 @@ pub(super) fn enter(errand: &Errand<'_>) -> Done {
     if let Some((file, text)) = &process.label {
         at(console::write_self(errand, file, text), "set the label of the security module")?;
     }
-    at(wire::send(errand.report, Kind::Ready, 0, b""), "report")?;
-    at(wire::answer(errand.report), "wait for the limits")?;
+    // Each turn between two processes costs; without limits and hooks there is nothing to wait for.
+    if !process.limits.is_empty() || !errand.start_hooks.is_empty() {
+        at(wire::send(errand.report, Kind::Ready, 0, b""), "report")?;
+        at(wire::answer(errand.report), "wait for the limits")?;
+    }
     // SAFETY: only a number is passed.
     unsafe { libc::umask(process.umask.unwrap_or(0o022)) };
     close_others(errand)?;
@@ -136,9 +139,13 @@ fn close_others(errand: &Errand<'_>) -> Done {
         }
     }
     at(sys::close_range(from, u32::MAX), "close what is not the container's")?;
-    for fd in 3..3 + errand.preserved {
-        // SAFETY: only numbers are passed; what is not open stays so.
-        unsafe { libc::fcntl(fd.cast_signed(), libc::F_SETFD, 0) };
+    for fd in (3..3 + errand.preserved).map(u32::cast_signed) {
+        // SAFETY: only numbers are passed.
+        let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
+        // Whoever asks for descriptors to be kept left them open over execve; all of this program's own close there.
+        if flags >= 0 && flags & libc::FD_CLOEXEC != 0 && !kept.contains(&fd) {
+            sys::close(fd);
+        }
     }
     Ok(())
 }

@@ -70,7 +70,12 @@ fn follow(errand: &Errand<'_>, root: RawFd, act: &Act) -> Sys<()> {
         Act::ReadOnly(target) => read_only(root, target),
         Act::Mask(target) => mask(root, target),
         Act::ReadOnlyRoot => sys::mount_setattr(root, false, MountAttributes { set: attr::RDONLY, ..MountAttributes::default() }),
-        Act::EnterRoot { chroot, propagation } => enter(root, *chroot, *propagation),
+        Act::EnterRoot { chroot, propagation } => {
+            if !errand.groups_first {
+                wire::answer(errand.report)?;
+            }
+            enter(root, *chroot, *propagation)
+        }
         // SAFETY: pointer and length are those of the name.
         Act::HostName(name) => check(libc::c_long::from(unsafe { libc::sethostname(name.as_ptr(), name.as_bytes().len()) })).map(drop),
         // SAFETY: pointer and length are those of the name.
