@@ -53,6 +53,7 @@ impl Guardian {
                 for peer in asked.into_iter().flatten() {
                     self.tell(peer, &FromGuardian::Fine);
                 }
+                crate::kernel::give_back();
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
             ToGuardian::Census => {
