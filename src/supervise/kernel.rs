@@ -126,6 +126,38 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
+/// Gives back what the start of this process mapped of its own program and is not needed to wait: pages of files that were never written
+/// to. What is needed again comes from the page cache, a few microseconds later.
+pub(crate) fn give_back() {
+    let text = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let mut range = None;
+    // What was relocated is anonymous, be it in memory or swapped out; a mapping with such pages is left alone. Source: proc(5).
+    let mut private = 0;
+    for line in text.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        match first {
+            "Anonymous:" | "Swap:" => private += second.parse().unwrap_or(1),
+            // The last line of a mapping.
+            "VmFlags:" => {
+                if let Some((start, end)) = range.take().filter(|_| private == 0) {
+                    // SAFETY: a private mapping of a file, never written to and not writable: its pages read the same when they come again.
+                    unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED) };
+                }
+            }
+            _ if !first.ends_with(':') => {
+                private = 0u64;
+                let is_file = words.nth(3).is_some_and(|it| it.starts_with('/'));
+                let bounds = first
+                    .split_once('-')
+                    .and_then(|(start, end)| Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?)));
+                range = bounds.filter(|_| is_file && matches!(second, "r-xp" | "r--p"));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Time since boot, sleep included.
 pub(crate) fn since_boot() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, SuperviseError};
 use crate::place::{self, Place};
-use crate::record;
+use crate::record::{self, Phase, Record};
 use crate::restart::Restart;
 
 /// What a shim is to do.
@@ -91,19 +93,31 @@ impl Task {
     }
 }
 
+/// How long the shim of a container that has ended may take to be gone: it lets whoever attached read the rest.
+const LEAVING: Duration = Duration::from_secs(6);
+
 /// Removes what a container that has ended left under `/run`; its log and its record stay. An absent place is removed.
 ///
 /// # Errors
-/// Its shim still lives, or the folder cannot be removed.
+/// It has not ended, or the folder cannot be removed.
 pub fn forget(place: &Place) -> Result<()> {
+    let refused = |reason: &str| SuperviseError::Refused { reason: format!("the container {} {reason}", place.name()) };
+    let record = Task::read(place).ok().and_then(|task| Record::read(&task.record()).ok().flatten());
+    if record.is_some_and(|it| it.phase != Phase::Ended) {
+        return Err(refused("has not ended: stop it first"));
+    }
     let path = place.lock();
     match fs::File::open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         other => {
             let lock = other.map_err(SuperviseError::file("open", &path))?;
-            rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(|_| SuperviseError::Refused {
-                reason: format!("the container {} is still looked after; stop it first", place.name()),
-            })?;
+            let until = Instant::now() + LEAVING;
+            while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+                if Instant::now() > until {
+                    return Err(refused("is still looked after by its shim"));
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
     }
     match fs::remove_dir_all(place.folder()) {

@@ -28,6 +28,8 @@ pub(super) struct Holding {
     pub(super) reaped: Option<i32>,
     /// The order that its shim follows.
     pub(super) ticket: Option<u64>,
+    /// The order that follows, should the container turn out to have ended.
+    pub(super) next: Option<u64>,
     /// Number of the shim that was made last.
     pub(super) shim: Option<i32>,
     /// The shim's connection.

@@ -47,11 +47,13 @@ impl Guardian {
             ToGuardian::Started { name } => {
                 let asked = self.of(peer, &name).map(|it| {
                     it.started = true;
+                    it.next = None;
                     std::mem::take(&mut it.asked)
                 });
                 for peer in asked.into_iter().flatten() {
                     self.tell(peer, &FromGuardian::Fine);
                 }
+                crate::kernel::give_back();
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
             ToGuardian::Census => {
@@ -81,6 +83,9 @@ impl Guardian {
         if is_new {
             holding.ticket = Some(ticket);
             self.spawn(name);
+        } else if holding.ticket.is_none() {
+            // Its shim follows no order but looks after what an earlier one left; if that turns out to have ended, this is the next.
+            holding.next = Some(ticket);
         }
     }
 
@@ -107,7 +112,14 @@ impl Guardian {
         if self.of(peer, name).is_none() {
             return;
         }
-        for asked in self.holdings.remove(name).map(|it| it.asked).unwrap_or_default() {
+        let before = self.holdings.remove(name).unwrap_or_default();
+        if before.next.is_some() && !before.asked.is_empty() {
+            let holding = Holding { ticket: before.next, asked: before.asked, ..Holding::default() };
+            self.holdings.insert(name.to_owned(), holding);
+            self.spawn(name);
+            return;
+        }
+        for asked in before.asked {
             let answer = reason.clone().map_or(FromGuardian::Fine, |reason| FromGuardian::Refused { reason });
             self.tell(asked, &answer);
         }

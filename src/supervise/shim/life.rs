@@ -21,12 +21,20 @@ impl Shim<'_> {
     /// Goes on where the record says an earlier shim was; follows a new order if there is one.
     pub(super) fn resume(&mut self, order: Option<u64>) {
         match self.record.phase.clone() {
-            Phase::Running { who, .. } => {
-                if let Some(ticket) = order {
-                    self.record.ticket = ticket;
+            Phase::Running { who, .. } => match order {
+                // It ended while nobody looked, or the machine was started anew: the order is to run it, not to say so.
+                Some(ticket) if who.open().is_none() => {
+                    let exit = self.reaped.take().map_or(Exit::Unknown, Exit::from_wait);
+                    self.record.ended = Some(Ended { exit, at: kernel::now() });
+                    let _ = self.launcher.clean(&self.place, &self.task, Some(&who));
+                    self.begin(ticket);
                 }
-                self.adopt(&who);
-            }
+                Some(ticket) => {
+                    self.record.ticket = ticket;
+                    self.adopt(&who);
+                }
+                None => self.adopt(&who),
+            },
             // Its gate was never opened: it has done nothing yet.
             Phase::Made(who) => {
                 self.launcher.kill(&self.place, &self.task, &who);

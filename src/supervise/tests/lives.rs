@@ -194,3 +194,23 @@ fn a_shim_killed_during_a_pause_or_a_grace_is_followed_by_one_that_keeps_to_them
     assert_eq!((record.ended.unwrap().exit, record.phase), (Exit::Signal(9), Phase::Ended), "stopped, not started again");
     rig.settle();
 }
+
+#[test]
+fn what_ran_when_the_machine_stopped_is_run_anew_when_asked() {
+    let rig = Rig::new();
+    rig.sh("a", "echo run; sleep 1000");
+    assert!(forget(&rig.place("a")).unwrap_err().to_string().contains("stop it first"));
+    let running = fs::read_to_string(rig.keep("a").join("state.json")).unwrap();
+    rig.client.control("a").unwrap().signal(9).unwrap();
+    rig.end("a");
+    forget(&rig.place("a")).unwrap();
+    rig.settle();
+    // As a loss of power leaves it: nothing under /run, and a record of another boot.
+    let mut record: serde_json::Value = serde_json::from_str(&running).unwrap();
+    record["phase"]["running"]["who"]["boot"] = "another".into();
+    fs::write(rig.keep("a").join("state.json"), record.to_string()).unwrap();
+    rig.sh("a", "echo anew; exit 2");
+    assert_eq!(exit(&rig, "a"), Exit::Code(2));
+    assert_eq!(rig.text("a", Stream::Out), "run\nanew\n");
+    rig.settle();
+}

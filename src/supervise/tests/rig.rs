@@ -131,12 +131,23 @@ impl Drop for Rig {
             let own = self.folder.path().to_str().unwrap_or_default().to_owned();
             let left: Vec<Pid> = processes().into_iter().filter(|(_, words)| words.join(" ").contains(&own)).map(|it| it.0).collect();
             if left.is_empty() {
-                return;
+                break;
             }
             for pid in left {
                 let _ = kill_process(pid, Signal::KILL);
             }
             std::thread::sleep(Duration::from_millis(10));
+        }
+        // Containers go on without anybody, and their words name no folder.
+        for entry in fs::read_dir(self.folder.path().join("keep")).into_iter().flatten().flatten() {
+            if let Ok(Some(Record { phase: Phase::Running { who, .. }, .. })) = Record::read(&entry.path().join("state.json"))
+                && who.open().is_some()
+            {
+                Pid::from_raw(who.pid).into_iter().for_each(kill);
+                std::thread::sleep(Duration::from_millis(50));
+                let groups = crate::bundle::groups(self, &entry.file_name().to_string_lossy());
+                groups.into_iter().for_each(|it| drop(fs::remove_dir(it)));
+            }
         }
     }
 }
