@@ -16,12 +16,8 @@ pub(super) fn port(node: &Node) -> Result<Vec<Node>, Fault> {
                 let hint = "a port needs `target`, the port inside the container";
                 return Err(Fault::new(Code::BadPort, "a port is missing its target", hint));
             }
-            if node.get("target").is_some_and(|target| matches!(target.value, Value::Int(0))) {
-                return Err(bad("invalid container port: 0"));
-            }
             Ok(vec![node.clone()])
         }
-        Value::Int(0) => Err(bad("invalid container port: 0")),
         Value::Int(_) => {
             let mut long = Node::new(&node.span, Value::Map(Map::new()));
             long.set("target", node.clone());
@@ -77,7 +73,7 @@ fn parse(text: &str) -> Result<Vec<Mapping>, Fault> {
         return Err(bad(format!("no port specified: {text}")));
     }
     let ip = address(ip)?;
-    let targets = range(container).filter(|(first, _)| *first > 0).ok_or_else(|| bad(format!("invalid container port: {container}")))?;
+    let targets = range(container).ok_or_else(|| bad(format!("invalid container port: {container}")))?;
     let published = match host {
         "" => None,
         host => Some(range(host).ok_or_else(|| bad(format!("invalid host port: {host}")))?),
@@ -172,7 +168,7 @@ mod tests {
             assert_eq!(read(text), Some(vec![long.to_owned()]), "{text}");
         }
         assert_eq!(read("90-91:80-81").map(|all| all.len()), Some(2));
-        for text in ["", "80:", "0", "80:0", "0-9", "a:80", "70000:80", "3-1:80", "1-3:4-5", "localhost:80:80", "80/x", "::1:80:80"] {
+        for text in ["", "80:", "a:80", "70000:80", "3-1:80", "1-3:4-5", "localhost:80:80", "80/x", "::1:80:80"] {
             assert_eq!(read(text), None, "{text}");
         }
     }

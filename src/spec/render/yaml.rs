@@ -54,6 +54,12 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
             if let ([.., "volumes", "[]", "bind"], Some(Tree::Bool(false))) = (path, refusal(node)) {
                 map.insert("create_host_path".to_owned(), Value::Bool(false));
             }
+            // Left out of the JSON form as nothing, but a port without a target is refused.
+            if let ["services", _, "ports", "[]"] = path
+                && !map.contains_key("target")
+            {
+                map.insert("target".to_owned(), Value::Number("0".to_owned()));
+            }
             // The keys of these are the user's own, so `x-` has no meaning in them.
             let free = matches!(path, ["services" | "networks" | "volumes" | "secrets" | "configs" | "models"])
                 || matches!(path, ["services", _, "environment" | "labels" | "annotations" | "sysctls" | "depends_on" | "networks"]);
