@@ -196,7 +196,14 @@ fn ask(found: &Discovered, loaded: &Loaded) {
     let text = render::json(loaded, &options);
     assert!(serde_json::from_str::<Value>(&text).is_ok(), "JSON is well-formed: {text}");
     drop(render::yaml(loaded, &options));
-    for list in [render::services, render::volumes, render::networks, render::images, render::profiles, render::variables] {
+    for list in [
+        render::services,
+        render::volumes,
+        render::networks,
+        render::images,
+        render::profiles,
+        render::variables,
+    ] {
         drop(list(loaded));
     }
     for service in loaded.project.services.values() {

@@ -62,7 +62,17 @@ pub(crate) struct Document {
 
 impl<'a> Loader<'a> {
     pub(crate) fn new(files: &'a dyn Files, options: LoadOptions, findings: &'a mut Findings) -> Self {
-        Self { files, options, home: None, stdin: None, findings, loads: MAX_LOADS, repeated: MAX_REPEATED, extended: MAX_EXTENDED, sources: HashMap::new() }
+        Self {
+            files,
+            options,
+            home: None,
+            stdin: None,
+            findings,
+            loads: MAX_LOADS,
+            repeated: MAX_REPEATED,
+            extended: MAX_EXTENDED,
+            sources: HashMap::new(),
+        }
     }
 
     /// Loads files over each other, with their paths resolved.
@@ -133,7 +143,8 @@ impl<'a> Loader<'a> {
         self.extended = left.unwrap_or(0);
         if left.is_none() {
             let error = SpecError::new(Code::Limit, "too many services extend ones that are this large");
-            self.findings.error(error.at(at).hint(format!("`extends` copies at most {MAX_EXTENDED} values in all")));
+            self.findings
+                .error(error.at(at).hint(format!("`extends` copies at most {MAX_EXTENDED} values in all")));
         }
         left.is_some()
     }

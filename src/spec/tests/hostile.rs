@@ -66,22 +66,40 @@ fn generated() -> Vec<(&'static str, String)> {
     vec![
         ("lists in lists", format!("x-a: {}{}", "[".repeat(half), "]".repeat(half))),
         ("aliases of one value", many(&format!("{web}x-b: &a {{k: v, l: [1, 2]}}\nx-c:\n"), |_| "- *a\n".to_owned())),
-        ("aliases of aliases", many(&format!("{web}x-a:\n- &a0 x\n"), |index| format!("- &a{} [*a{index}]\n", index + 1))),
-        ("anchors in anchors", format!("x-a: {}[{}]{}\n{web}", "&a [".repeat(100), "1,".repeat(half - 1000), "]".repeat(100))),
+        (
+            "aliases of aliases",
+            many(&format!("{web}x-a:\n- &a0 x\n"), |index| format!("- &a{} [*a{index}]\n", index + 1)),
+        ),
+        (
+            "anchors in anchors",
+            format!("x-a: {}[{}]{}\n{web}", "&a [".repeat(100), "1,".repeat(half - 1000), "]".repeat(100)),
+        ),
         ("mistakes on one line", many("services: {web: {image: a", |index| format!(", k{index}: 1")) + "}}"),
         ("mistakes on many lines", many(&labels, |index| format!("      l{index}: ${{V{index}\n"))),
         ("keys said twice", many(&labels, |_| "      a: 1\n".to_owned())),
-        ("letters of several bytes on one line", many("services: {web: {image: a, labels: {", |index| format!("é{index}: ü, ")) + "}}}"),
+        (
+            "letters of several bytes on one line",
+            many("services: {web: {image: a, labels: {", |index| format!("é{index}: ü, ")) + "}}}",
+        ),
         ("escapes", format!("{labels}      l: \"{}\"\n", "\\u00e9".repeat(SIZE / 6))),
         ("variables in one text", format!("{labels}      l: '{}'\n", many("", |index| format!("$V{index}")))),
         ("variables in variables", format!("{labels}      l: '{}{}'\n", "${A:-".repeat(SIZE / 6), "}".repeat(SIZE / 6))),
-        ("services that extend the next", many("services:\n", |index| format!("  s{index}: {{extends: s{}}}\n", index + 1))),
+        (
+            "services that extend the next",
+            many("services:\n", |index| format!("  s{index}: {{extends: s{}}}\n", index + 1)),
+        ),
         ("services that extend a large one", many(&large_base(), |index| format!("  s{index}: {{extends: base}}\n"))),
-        ("merged mappings", many("x-a: &a {image: a, tty: true}\nservices:\n", |index| format!("  s{index}: {{<<: *a}}\n"))),
+        (
+            "merged mappings",
+            many("x-a: &a {image: a, tty: true}\nservices:\n", |index| format!("  s{index}: {{<<: *a}}\n")),
+        ),
         ("a circle of services", circle()),
         ("services that all wait for one", many(web, |index| format!("  s{index}: {{image: a, depends_on: [web]}}\n"))),
         ("all ports", format!("{web}    ports: ['1-{ports}:1-{ports}']\n")),
-        ("all ports of all services", many("services:\n", |index| format!("  s{index}: {{image: a, ports: ['1-{ports}']}}\n"))),
+        (
+            "all ports of all services",
+            many("services:\n", |index| format!("  s{index}: {{image: a, ports: ['1-{ports}']}}\n")),
+        ),
         ("documents", many("", |index| format!("---\nservices: {{s{index}: {{image: a}}}}\n"))),
         ("one image with blanks", format!("services: {{web: {{image: \"{}\"}}}}", "a\\t".repeat(SIZE / 3))),
     ]

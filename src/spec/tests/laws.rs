@@ -53,7 +53,10 @@ fn service() -> impl Strategy<Value = Value> {
     let attributes = attributes.as_object().unwrap().clone();
     // Most attributes are left out, so that what is there meets by chance.
     prop::collection::vec(0_usize..10, attributes.len()).prop_map(move |choices| {
-        let chosen = attributes.iter().zip(choices).filter_map(|((key, forms), choice)| Some((key.clone(), forms.get(choice)?.clone())));
+        let chosen = attributes
+            .iter()
+            .zip(choices)
+            .filter_map(|((key, forms), choice)| Some((key.clone(), forms.get(choice)?.clone())));
         let mut service: Value = chosen.collect::<serde_json::Map<_, _>>().into();
         service["image"] = json!("a");
         service
