@@ -60,6 +60,10 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
             {
                 map.insert("target".to_owned(), Value::Number("0".to_owned()));
             }
+            // As good as left out, it would be the project's folder when read again.
+            if path.len() == 3 && path[2] == "build" && node.and_then(|node| node.get("context")).and_then(Node::as_str) == Some("") {
+                map.insert("context".to_owned(), Value::Text(String::new()));
+            }
             // The keys of these are the user's own, so `x-` has no meaning in them.
             let free = matches!(path, ["services" | "networks" | "volumes" | "secrets" | "configs" | "models"])
                 || matches!(path, ["services", _, "environment" | "labels" | "annotations" | "sysctls" | "depends_on" | "networks"]);
