@@ -149,7 +149,7 @@ fn service(index: usize, shape: &Shape, shapes: &[Shape]) -> Service {
         service.secrets.push(Mount { source: "pw".into(), ..Mount::default() });
     }
     if shape.healthcheck {
-        service.healthcheck = Some(Healthcheck { test: vec!["CMD".into(), "true".into()], ..Healthcheck::default() });
+        service.healthcheck = Some(Box::new(Healthcheck { test: vec!["CMD".into(), "true".into()], ..Healthcheck::default() }));
     }
     service
 }

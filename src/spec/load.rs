@@ -18,10 +18,12 @@ use crate::{canonical, defaults, environment, extends, include, lint, merge, res
 /// Most times that files are loaded: files that include each other twice multiply.
 const MAX_LOADS: usize = 10_000;
 /// Most values that are gone through again, since a file is loaded again or merged over by another document; each takes
-/// about 0.1 µs.
-const MAX_REPEATED: usize = 4_000_000;
+/// about 0.5 µs.
+const MAX_REPEATED: usize = 1_500_000;
 /// Most values that `extends` copies; each takes about 150 bytes.
 const MAX_EXTENDED: usize = 500_000;
+/// Most services of a project; each takes about 6 KB, and one alias of a mapping is enough to write one.
+const MAX_SERVICES: usize = 20_000;
 /// Deepest chain of includes and extensions.
 pub(crate) const MAX_CHAIN: usize = 100;
 
@@ -168,6 +170,9 @@ impl<'a> Loader<'a> {
         });
         reset::apply(base, &document.resets, &[], self.findings);
         merge::merge(base, document.node, self.findings);
+        if is_too_large(base, self.findings) {
+            return false;
+        }
         unique::enforce(base, self.findings);
         schema::check(base, self.findings);
         if let Some(version) = base.as_map_mut().and_then(|map| map.shift_remove("version")) {
@@ -255,6 +260,17 @@ impl<'a> Loader<'a> {
         };
         self.findings.error(error);
     }
+}
+
+/// Whether a project has more services than can be; if so, it says so.
+fn is_too_large(model: &Node, findings: &mut Findings) -> bool {
+    let services = model.get("services").and_then(Node::as_map);
+    let Some((_, extra)) = services.and_then(|services| services.get_index(MAX_SERVICES)) else {
+        return false;
+    };
+    let error = SpecError::new(Code::Limit, "too many services");
+    findings.error(error.at(&extra.key).hint(format!("a project has at most {MAX_SERVICES} of them")));
+    true
 }
 
 /// Where each service says what it extends.

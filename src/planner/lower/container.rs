@@ -56,7 +56,7 @@ pub(crate) fn container(lowering: &mut Lowering<'_>, service: &Service, instance
         device_requests: requests,
         security: security(lowering, service),
         namespaces: namespaces::namespaces(lowering, service),
-        healthcheck: service.healthcheck.as_ref().map(healthcheck),
+        healthcheck: service.healthcheck.as_deref().map(healthcheck),
         restart: restart::restart(lowering, service),
         logging: logging(service),
         stop_signal: set(&service.stop_signal),

@@ -28,13 +28,13 @@ pub struct Service {
     pub attach: Option<bool>,
     /// How its image is made.
     #[serde(skip_serializing_if = "absent")]
-    pub build: Option<Build>,
+    pub build: Option<Box<Build>>,
     /// Rules for working on its sources.
     #[serde(skip_serializing_if = "absent")]
     pub develop: Option<Develop>,
     /// Block device limits.
     #[serde(skip_serializing_if = "absent")]
-    pub blkio_config: Option<Blkio>,
+    pub blkio_config: Option<Box<Blkio>>,
     /// Capabilities added.
     #[serde(skip_serializing_if = "absent")]
     pub cap_add: Vec<String>,
@@ -84,13 +84,13 @@ pub struct Service {
     pub container_name: String,
     /// Windows credential specification.
     #[serde(skip_serializing_if = "absent")]
-    pub credential_spec: Option<CredentialSpec>,
+    pub credential_spec: Option<Box<CredentialSpec>>,
     /// Services it waits for, those implied by other attributes too.
     #[serde(skip_serializing_if = "absent")]
     pub depends_on: BTreeMap<String, Dependency>,
     /// Replicas, resources and update rules.
     #[serde(skip_serializing_if = "absent")]
-    pub deploy: Option<Deploy>,
+    pub deploy: Option<Box<Deploy>>,
     /// Rules of the device cgroup.
     #[serde(skip_serializing_if = "absent")]
     pub device_cgroup_rules: Vec<String>,
@@ -140,7 +140,7 @@ pub struct Service {
     pub hostname: String,
     /// Health probe.
     #[serde(skip_serializing_if = "absent")]
-    pub healthcheck: Option<Healthcheck>,
+    pub healthcheck: Option<Box<Healthcheck>>,
     /// Image.
     #[serde(skip_serializing_if = "absent")]
     pub image: String,

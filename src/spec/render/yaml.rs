@@ -54,6 +54,16 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
             if let ([.., "volumes", "[]", "bind"], Some(Tree::Bool(false))) = (path, refusal(node)) {
                 map.insert("create_host_path".to_owned(), Value::Bool(false));
             }
+            // Left out of the JSON form as nothing, but a port without a target is refused.
+            if let ["services", _, "ports", "[]"] = path
+                && !map.contains_key("target")
+            {
+                map.insert("target".to_owned(), Value::Number("0".to_owned()));
+            }
+            // As good as left out, it would be the project's folder when read again.
+            if path.len() == 3 && path[2] == "build" && node.and_then(|node| node.get("context")).and_then(Node::as_str) == Some("") {
+                map.insert("context".to_owned(), Value::Text(String::new()));
+            }
             // The keys of these are the user's own, so `x-` has no meaning in them.
             let free = matches!(path, ["services" | "networks" | "volumes" | "secrets" | "configs" | "models"])
                 || matches!(path, ["services", _, "environment" | "labels" | "annotations" | "sysctls" | "depends_on" | "networks"]);

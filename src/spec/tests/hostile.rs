@@ -40,14 +40,119 @@ fn mutations_of_seeds_are_answered_soon() {
     }
 }
 
+/// Size of a generated input: 1 MB, less where the code under test is not optimised.
+const SIZE: usize = if cfg!(debug_assertions) { 20_000 } else { 1_000_000 };
+/// Most memory that the process may have had, in KB.
+const MOST_MEMORY: u32 = 200_000;
+
+/// Repeats numbered pieces behind `head` until the text is large.
+fn many(head: &str, piece: impl Fn(usize) -> String) -> String {
+    let mut text = head.to_owned();
+    for index in 0.. {
+        if text.len() >= SIZE {
+            break;
+        }
+        text.push_str(&piece(index));
+    }
+    text
+}
+
+/// Texts that are easy to write and hard to read.
+fn generated() -> Vec<(&'static str, String)> {
+    let web = "services:\n  web:\n    image: a\n";
+    let labels = format!("{web}    labels:\n");
+    let half = SIZE / 2;
+    let ports = if cfg!(debug_assertions) { 2_000 } else { 65_535 };
+    vec![
+        ("lists in lists", format!("x-a: {}{}", "[".repeat(half), "]".repeat(half))),
+        ("aliases of one value", many(&format!("{web}x-b: &a {{k: v, l: [1, 2]}}\nx-c:\n"), |_| "- *a\n".to_owned())),
+        (
+            "aliases of aliases",
+            many(&format!("{web}x-a:\n- &a0 x\n"), |index| format!("- &a{} [*a{index}]\n", index + 1)),
+        ),
+        (
+            "anchors in anchors",
+            format!("x-a: {}[{}]{}\n{web}", "&a [".repeat(100), "1,".repeat(half - 1000), "]".repeat(100)),
+        ),
+        ("mistakes on one line", many("services: {web: {image: a", |index| format!(", k{index}: 1")) + "}}"),
+        ("mistakes on many lines", many(&labels, |index| format!("      l{index}: ${{V{index}\n"))),
+        ("keys said twice", many(&labels, |_| "      a: 1\n".to_owned())),
+        (
+            "letters of several bytes on one line",
+            many("services: {web: {image: a, labels: {", |index| format!("é{index}: ü, ")) + "}}}",
+        ),
+        ("escapes", format!("{labels}      l: \"{}\"\n", "\\u00e9".repeat(SIZE / 6))),
+        ("variables in one text", format!("{labels}      l: '{}'\n", many("", |index| format!("$V{index}")))),
+        ("variables in variables", format!("{labels}      l: '{}{}'\n", "${A:-".repeat(SIZE / 6), "}".repeat(SIZE / 6))),
+        (
+            "services that extend the next",
+            many("services:\n", |index| format!("  s{index}: {{extends: s{}}}\n", index + 1)),
+        ),
+        ("services that extend a large one", many(&large_base(), |index| format!("  s{index}: {{extends: base}}\n"))),
+        (
+            "merged mappings",
+            many("x-a: &a {image: a, tty: true}\nservices:\n", |index| format!("  s{index}: {{<<: *a}}\n")),
+        ),
+        ("a circle of services", circle()),
+        ("services that all wait for one", many(web, |index| format!("  s{index}: {{image: a, depends_on: [web]}}\n"))),
+        ("all ports", format!("{web}    ports: ['1-{ports}:1-{ports}']\n")),
+        (
+            "all ports of all services",
+            many("services:\n", |index| format!("  s{index}: {{image: a, ports: ['1-{ports}']}}\n")),
+        ),
+        ("documents", many("", |index| format!("---\nservices: {{s{index}: {{image: a}}}}\n"))),
+        ("one image with blanks", format!("services: {{web: {{image: \"{}\"}}}}", "a\\t".repeat(SIZE / 3))),
+    ]
+}
+
+fn large_base() -> String {
+    many("services:\n  base:\n    image: a\n    environment:\n", |index| format!("      K{index}: v\n"))[..SIZE / 2].to_owned() + "\n"
+}
+
+fn circle() -> String {
+    let count = SIZE / 50;
+    let service = |index: usize| format!("  s{index}: {{image: a, depends_on: [s{}]}}\n", (index + 1) % count);
+    format!("services:\n{}", (0..count).map(service).collect::<String>())
+}
+
+#[test]
+fn large_inputs_take_little_time_and_memory() {
+    for (name, text) in generated() {
+        // The peak begins anew, where the system can do that.
+        let measured = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+        within(targets::quietly, text.as_bytes(), name);
+        if let Some(peak) = peak().filter(|_| measured) {
+            assert!(peak < MOST_MEMORY, "{name}: {peak} KB");
+        }
+    }
+}
+
+/// The most memory that this process had at once, in KB; known on Linux only.
+fn peak() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
 /// Runs a target; says on which input it panicked, or that it took too long.
 fn within(target: Target, input: &[u8], what: &str) {
-    // Generous, since tests run unoptimised and beside others; most take less than a millisecond.
-    let limit = Duration::from_secs(20);
     let begin = Instant::now();
+    let before = busy();
     let outcome = std::panic::catch_unwind(|| target(input));
     assert!(outcome.is_ok(), "{what}");
-    assert!(begin.elapsed() < limit, "{:?}: {what}", begin.elapsed());
+    let took = busy().zip(before).map_or(begin.elapsed(), |(after, before)| after.saturating_sub(before));
+    assert!(took < limit(), "{took:?}: {what}");
+}
+
+/// What one input may take. Generous, since tests run unoptimised; most take less than a millisecond.
+fn limit() -> Duration {
+    Duration::from_secs(if cfg!(debug_assertions) { 40 } else { 2 })
+}
+
+/// How long this thread has run so far, whatever else the machine does; known on Linux only.
+fn busy() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
 fn folder() -> PathBuf {
