@@ -79,6 +79,9 @@ impl Extender<'_, '_, '_> {
             let error = SpecError::new(Code::Limit, "too many services extend one another");
             return self.loader.report(error, Some(&wanted.span));
         }
+        if !self.loader.may_extend(&wanted.span) {
+            return;
+        }
         self.trail.push(here);
         let base = self.base(services, &wanted, name, place);
         self.trail.pop();

@@ -41,6 +41,22 @@ pub(crate) struct Loader<'a> {
     extended: usize,
     /// Files that were read already, by their path.
     sources: HashMap<PathBuf, Arc<Source>>,
+    /// Files that were parsed for their name, until they are loaded.
+    parsed: HashMap<PathBuf, Parsed>,
+}
+
+/// The documents of a file, and the mistakes in its syntax.
+#[derive(Default)]
+struct Parsed {
+    documents: Vec<Node>,
+    errors: Vec<SpecError>,
+}
+
+impl Parsed {
+    fn new(source: &Arc<Source>) -> Self {
+        let mut errors = Vec::new();
+        Self { documents: yaml::parse(source, &mut errors), errors }
+    }
 }
 
 /// What holds for all files that are loaded together.
@@ -72,6 +88,7 @@ impl<'a> Loader<'a> {
             repeated: MAX_REPEATED,
             extended: MAX_EXTENDED,
             sources: HashMap::new(),
+            parsed: HashMap::new(),
         }
     }
 
@@ -141,12 +158,19 @@ impl<'a> Loader<'a> {
     pub(crate) fn extend(&mut self, node: &Node, at: &Span) -> bool {
         let left = self.extended.checked_sub(node.count());
         self.extended = left.unwrap_or(0);
-        if left.is_none() {
-            let error = SpecError::new(Code::Limit, "too many services extend ones that are this large");
-            self.findings
-                .error(error.at(at).hint(format!("`extends` copies at most {MAX_EXTENDED} values in all")));
-        }
-        left.is_some()
+        left.is_some() || self.refuse_to_extend(at)
+    }
+
+    /// Whether `extends` may copy anything more; if not, it says so. Asked first, so that nothing is copied only to be refused.
+    pub(crate) fn may_extend(&mut self, at: &Span) -> bool {
+        self.extended > 0 || self.refuse_to_extend(at)
+    }
+
+    fn refuse_to_extend(&mut self, at: &Span) -> bool {
+        let error = SpecError::new(Code::Limit, "too many services extend ones that are this large");
+        self.findings
+            .error(error.at(at).hint(format!("`extends` copies at most {MAX_EXTENDED} values in all")));
+        false
     }
 
     /// Merges one document over what was loaded before; false if nothing more is to be loaded.
@@ -208,10 +232,14 @@ impl<'a> Loader<'a> {
         Some(Document { node, resets })
     }
 
+    /// The documents of a file before it is loaded, which then does not parse it again.
+    pub(crate) fn peek(&mut self, source: &Arc<Source>) -> &[Node] {
+        &self.parsed.entry(source.path.clone()).or_insert_with(|| Parsed::new(source)).documents
+    }
+
     /// The documents of a file, without those that hold mistakes in their syntax.
     pub(crate) fn documents(&mut self, source: &Arc<Source>) -> Vec<Node> {
-        let mut errors = Vec::new();
-        let documents = yaml::parse(source, &mut errors);
+        let Parsed { documents, errors } = self.parsed.remove(&source.path).unwrap_or_else(|| Parsed::new(source));
         for error in errors {
             self.findings.error(error);
         }

@@ -7,7 +7,6 @@ use crate::interpolate::Variables;
 use crate::load::Loader;
 use crate::sources::Sources;
 use crate::template;
-use crate::yaml;
 
 /// Decides the name: given by hand, then `COMPOSE_PROJECT_NAME`, then `name:`, then the folder.
 pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathBuf], variables: &Variables) -> String {
@@ -70,8 +69,7 @@ fn written(loader: &mut Loader<'_>, file: &std::path::Path, variables: &Variable
     {
         return None;
     }
-    let documents = yaml::parse(&source, &mut Vec::new());
-    let name = documents.iter().rev().find_map(|document| {
+    let name = loader.peek(&source).iter().rev().find_map(|document| {
         let text = document.get("name")?.as_str()?;
         Some(text.to_owned()).filter(|name| !name.is_empty())
     })?;

@@ -13,21 +13,21 @@ const SERVICE: &str = "services.*.";
 
 /// Checks a service, less its `build`: that matters only where something is built.
 pub(crate) fn check_service(lowering: &mut Lowering<'_>, service: &Service) {
-    for (row, path) in used_by(service, &[service::ROWS, deploy::ROWS]) {
+    for (row, path) in used_by(service, &[service::ROWS, deploy::ROWS], is_checked) {
         judge(lowering, row, path);
     }
 }
 
 /// Checks the `build` of a service.
 pub(crate) fn check_builds(lowering: &mut Lowering<'_>, service: &Service) {
-    for (row, path) in used_by(service, &[build::ROWS]) {
+    for (row, path) in used_by(service, &[build::ROWS], is_checked) {
         judge(lowering, row, path);
     }
 }
 
 /// Checks networks, volumes, secrets and configs.
 pub(crate) fn check_project(lowering: &mut Lowering<'_>) {
-    for (row, path) in used_at_top(lowering.project) {
+    for (row, path) in used_at_top(lowering.project, is_checked) {
         judge(lowering, row, path);
     }
 }
@@ -35,8 +35,8 @@ pub(crate) fn check_project(lowering: &mut Lowering<'_>) {
 /// Returns what of a project has no effect, whatever the engine is.
 pub fn without_effect(project: &Project) -> Vec<Notice> {
     let services = project.services.values();
-    let used = services.flat_map(|service| used_by(service, &[service::ROWS, build::ROWS, deploy::ROWS]));
-    used.chain(used_at_top(project))
+    let used = services.flat_map(|service| used_by(service, &[service::ROWS, build::ROWS, deploy::ROWS], is_never_honoured));
+    used.chain(used_at_top(project, is_never_honoured))
         .filter_map(|(row, path)| match row.support {
             Support::NoEffect(why) => Some(Notice { message: no_effect(&path, why), path, hint: None }),
             Support::Refused(why) => Some(Notice { message: format!("`{}{}` {why}", shown(&path), value_of(row)), path, hint: None }),
@@ -103,14 +103,14 @@ fn shown(path: &str) -> &str {
     inside.map_or(path, |(_, rest)| rest)
 }
 
-fn used_by(service: &Service, tables: &[&'static [Row]]) -> Vec<(&'static Row, String)> {
+fn used_by(service: &Service, tables: &[&'static [Row]], wanted: fn(&Row) -> bool) -> Vec<(&'static Row, String)> {
     let mut value = json(service);
     // The one attribute that the JSON leaves out, as docker compose's does.
     if !service.pull_refresh_after.is_empty() {
         value["pull_refresh_after"] = Value::from(service.pull_refresh_after.as_str());
     }
     let prefix = format!("services.{}", service.name);
-    let rows = tables.iter().copied().flatten().filter(|row| is_checked(row));
+    let rows = tables.iter().copied().flatten().filter(|row| wanted(row));
     rows.flat_map(|row| {
         let steps = row.attribute.strip_prefix(SERVICE).unwrap_or(row.attribute);
         find(row, &value, steps, &prefix)
@@ -118,7 +118,7 @@ fn used_by(service: &Service, tables: &[&'static [Row]]) -> Vec<(&'static Row, S
     .collect()
 }
 
-fn used_at_top(project: &Project) -> Vec<(&'static Row, String)> {
+fn used_at_top(project: &Project, wanted: fn(&Row) -> bool) -> Vec<(&'static Row, String)> {
     let value = Value::Object(
         [
             ("networks", json(&project.networks)),
@@ -132,7 +132,7 @@ fn used_at_top(project: &Project) -> Vec<(&'static Row, String)> {
     );
     top::ROWS
         .iter()
-        .filter(|row| is_checked(row))
+        .filter(|row| wanted(row))
         .flat_map(|row| find(row, &value, row.attribute, ""))
         .collect()
 }
@@ -149,6 +149,10 @@ fn is_checked(row: &Row) -> bool {
     }
 }
 
+fn is_never_honoured(row: &Row) -> bool {
+    is_checked(row) && matches!(row.support, Support::NoEffect(_) | Support::Refused(_))
+}
+
 /// Finds the places that a row is about, below `at`.
 fn find(row: &'static Row, value: &Value, steps: &str, at: &str) -> Vec<(&'static Row, String)> {
     if steps.is_empty() {
@@ -161,9 +165,13 @@ fn find(row: &'static Row, value: &Value, steps: &str, at: &str) -> Vec<(&'stati
     let steps = steps.strip_prefix('.').unwrap_or(steps);
     let end = steps.find(['.', '[']).unwrap_or(steps.len());
     let (step, rest) = steps.split_at(end);
-    let entries = value.as_object().into_iter().flatten().filter(|(key, _)| step == "*" || *key == step);
     let dot = if at.is_empty() { "" } else { "." };
-    entries.flat_map(|(key, value)| find(row, value, rest, &format!("{at}{dot}{key}"))).collect()
+    let below = |key: &str, value: &Value| find(row, value, rest, &format!("{at}{dot}{key}"));
+    match value.as_object() {
+        None => Vec::new(),
+        Some(entries) if step == "*" => entries.iter().flat_map(|(key, value)| below(key, value)).collect(),
+        Some(entries) => entries.get(step).map(|value| below(step, value)).unwrap_or_default(),
+    }
 }
 
 fn fits(when: When, value: &Value) -> bool {
