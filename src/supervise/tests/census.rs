@@ -37,6 +37,9 @@ fn shim_and_guardian_keep_no_more_than_they_need_however_often_something_happens
     let rig = Rig::new();
     rig.sh("a", "sleep 1000");
     let (shim, guardian) = (rig.shim("a").unwrap(), rig.guardian().unwrap());
+    // The connection that brought the order closes a moment after its answer: what listens and what leads to the shim stay.
+    let sockets = || descriptors(guardian).iter().filter(|it| it.starts_with("socket:")).count();
+    crate::rig::until("the guardian has closed the connection of the order", || sockets() == 2);
     let before = (descriptors(shim), descriptors(guardian));
     for number in 0..30 {
         rig.client.status("a").unwrap();
