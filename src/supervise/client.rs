@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::net::SocketType;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Result, SuperviseError};
+use crate::event::Events;
 use crate::follow::{self, Frame};
 use crate::guard;
 use crate::kernel;
@@ -19,7 +21,7 @@ use crate::place::{Place, Project};
 use crate::protocol::{Reply, Request};
 use crate::record::{Phase, Record};
 use crate::socket;
-use crate::task::Task;
+use crate::task::{Task, Update};
 
 /// Attempts to be heard by a guardian: one may be killed, or end since nothing was left, just now.
 const ATTEMPTS: u32 = 5;
@@ -105,6 +107,23 @@ impl Client {
         self.record(&self.project.container(name)?)
     }
 
+    /// Returns what the record of a container says, without asking anybody: a step behind at most, and of a shim that was killed what
+    /// was known then.
+    ///
+    /// # Errors
+    /// It was never run, or its record cannot be read.
+    pub fn recorded(&self, name: &str) -> Result<Record> {
+        self.record(&self.project.container(name)?)
+    }
+
+    /// Follows what happens to the containers of the project, from now on or from the oldest event that is kept.
+    ///
+    /// # Errors
+    /// The project's folder can neither be read nor made.
+    pub fn events(&self, from_start: bool) -> Result<Events> {
+        Events::open(&self.project, from_start)
+    }
+
     fn record(&self, place: &Place) -> Result<Record> {
         let task = Task::read(place)?;
         let absent = || SuperviseError::Refused { reason: format!("the container {} was never run", place.name()) };
@@ -172,7 +191,7 @@ impl Control {
         self.ask(request).map(drop)
     }
 
-    fn record(reply: Reply) -> Result<Record> {
+    fn told<T: DeserializeOwned>(reply: Reply) -> Result<T> {
         let Reply::Status(json) = reply else {
             return Err(Self::io(io::ErrorKind::InvalidData.into()));
         };
@@ -184,7 +203,7 @@ impl Control {
     /// # Errors
     /// The shim is gone.
     pub fn status(&mut self) -> Result<Record> {
-        self.ask(&Request::Status).and_then(Self::record)
+        self.ask(&Request::Status).and_then(Self::told)
     }
 
     /// Waits until it has ended for good.
@@ -193,7 +212,7 @@ impl Control {
     /// The shim is gone, or the time is up.
     pub fn wait(&mut self, limit: Option<Duration>) -> Result<Record> {
         self.stream.set_read_timeout(limit.map(|it| it.max(Duration::from_millis(1)))).map_err(Self::io)?;
-        self.ask(&Request::Wait).and_then(Self::record)
+        self.ask(&Request::Wait).and_then(Self::told)
     }
 
     /// Sends a signal to its first process.
@@ -211,6 +230,31 @@ impl Control {
     pub fn stop(&mut self, signal: Option<u8>, grace: Option<Duration>) -> Result<()> {
         let grace = grace.map(|it| u32::try_from(it.as_millis()).unwrap_or(u32::MAX));
         self.fine(&Request::Stop { signal, grace })
+    }
+
+    /// Freezes its processes.
+    ///
+    /// # Errors
+    /// It does not run, is frozen already, or nothing here freezes.
+    pub fn pause(&mut self) -> Result<()> {
+        self.fine(&Request::Pause { frozen: true })
+    }
+
+    /// Lets its processes go on.
+    ///
+    /// # Errors
+    /// They are not frozen.
+    pub fn unpause(&mut self) -> Result<()> {
+        self.fine(&Request::Pause { frozen: false })
+    }
+
+    /// Changes limits or policy; returns warnings.
+    ///
+    /// # Errors
+    /// It does not run, or a limit cannot be set; the field is named.
+    pub fn update(&mut self, update: &Update) -> Result<Vec<String>> {
+        let json = serde_json::to_vec(update).unwrap_or_default();
+        self.ask(&Request::Update(json)).and_then(Self::told)
     }
 
     /// Gives its terminal a size.

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use oci_spec::runtime::LinuxResources;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -67,6 +68,37 @@ pub trait Launcher {
     /// # Errors
     /// Something stays.
     fn clean(&self, place: &Place, task: &Task, who: Option<&Identity>) -> Result<(), String>;
+
+    /// Freezes every process, or lets them go on. Called in the shim.
+    ///
+    /// # Errors
+    /// They cannot be frozen here.
+    fn freeze(&self, _: &Place, _: &Task, _: bool) -> Result<(), String> {
+        Err("its processes cannot be frozen".to_owned())
+    }
+
+    /// Returns whether the processes are frozen.
+    fn is_frozen(&self, _: &Place, _: &Task) -> bool {
+        false
+    }
+
+    /// Sets other limits of a container that runs; returns warnings. Called in the shim.
+    ///
+    /// # Errors
+    /// A limit cannot be set; the field is named.
+    fn limit(&self, _: &Place, _: &Task, _: &LinuxResources) -> Result<Vec<String>, String> {
+        Err("its limits cannot be changed".to_owned())
+    }
+
+    /// Returns how many processes of this run were ended for want of memory; nothing where nobody counts.
+    fn memory_kills(&self, _: &Place, _: &Task) -> Option<u64> {
+        None
+    }
+
+    /// Returns a descriptor that can be read when that number may have changed; the caller reads it empty.
+    fn watch_memory(&self, _: &Place, _: &Task) -> Option<OwnedFd> {
+        None
+    }
 }
 
 /// What a launch gave.

@@ -13,6 +13,7 @@
 
 mod client;
 mod error;
+mod event;
 mod exit;
 mod follow;
 mod frame;
@@ -34,6 +35,7 @@ mod task;
 
 pub use client::{Attached, Client, Control};
 pub use error::{Result, SuperviseError};
+pub use event::{Event, Events, What};
 pub use exit::Exit;
 pub use follow::{Frame, Reader, receive};
 pub use frame::{Head, Stream};
@@ -46,4 +48,4 @@ pub use protocol::Malformed;
 pub use record::{Ended, Phase, Record, Stop};
 pub use restart::{NoPolicy, Restart, Row, Verdict};
 pub use shim::run as shim;
-pub use task::{Input, Limits, Task, forget};
+pub use task::{Input, Limits, Task, Update, forget};

@@ -6,9 +6,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use oci_spec::runtime::LinuxResources;
 use rcompose_runtime::bundle::Bundle;
 use rcompose_runtime::plan::{self, Choices, Plan};
-use rcompose_runtime::{Container, How, Record, RuntimeError, Start};
+use rcompose_runtime::{Container, How, Record, RuntimeError, Start, Status};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
@@ -64,6 +65,10 @@ impl Known {
     /// Nothing where nothing was made.
     fn read(place: &Place) -> Option<Self> {
         serde_json::from_slice(&fs::read(path(place)).ok()?).ok()
+    }
+
+    fn of(place: &Place) -> Result<Self, String> {
+        Self::read(place).ok_or_else(|| "the container does not run".to_owned())
     }
 
     fn container(&self, place: &Place) -> Container {
@@ -148,5 +153,26 @@ impl Launcher for Oci {
             }
         }
         known.run_hooks("poststop")
+    }
+
+    fn freeze(&self, place: &Place, _: &Task, frozen: bool) -> Result<(), String> {
+        let container = Known::of(place)?.container(place);
+        if frozen { container.pause() } else { container.resume() }.map_err(words)
+    }
+
+    fn is_frozen(&self, place: &Place, _: &Task) -> bool {
+        Known::read(place).is_some_and(|it| it.container(place).status() == Status::Paused)
+    }
+
+    fn limit(&self, place: &Place, _: &Task, limits: &LinuxResources) -> Result<Vec<String>, String> {
+        Known::of(place)?.container(place).update(limits).map_err(words)
+    }
+
+    fn memory_kills(&self, place: &Place, _: &Task) -> Option<u64> {
+        Known::read(place)?.container(place).memory_kills()
+    }
+
+    fn watch_memory(&self, place: &Place, _: &Task) -> Option<OwnedFd> {
+        Known::read(place)?.container(place).watch_memory().ok()
     }
 }

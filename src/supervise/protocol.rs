@@ -39,6 +39,13 @@ pub(crate) enum Request {
     Input(Vec<u8>),
     /// The end of its standard input.
     EndInput,
+    /// Freeze all processes, or let them go on.
+    Pause {
+        /// They are to be frozen.
+        frozen: bool,
+    },
+    /// JSON of [`crate::Update`].
+    Update(Vec<u8>),
 }
 
 /// What a shim answers.
@@ -46,7 +53,7 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// It is done.
     Fine,
-    /// How the container stands, as JSON of [`crate::Record`].
+    /// What was asked for, in JSON: of [`crate::Record`] mostly.
     Status(Vec<u8>),
     /// It cannot be done, for this reason.
     Refused(String),
@@ -117,6 +124,8 @@ impl Request {
             Self::Status => write(6, &[]),
             Self::Input(bytes) => write(7, bytes),
             Self::EndInput => write(8, &[]),
+            Self::Pause { frozen } => write(9, &[u8::from(*frozen)]),
+            Self::Update(json) => write(10, json),
         }
     }
 
@@ -140,7 +149,9 @@ impl Request {
             (6, []) => Self::Status,
             (7, bytes) => Self::Input(bytes.to_vec()),
             (8, []) => Self::EndInput,
-            (1..=8, _) => return Err(Malformed::Content(kind)),
+            (9, [frozen @ 0..=1]) => Self::Pause { frozen: *frozen == 1 },
+            (10, json) => Self::Update(json.to_vec()),
+            (1..=10, _) => return Err(Malformed::Content(kind)),
             _ => return Err(Malformed::Kind(kind)),
         };
         Ok(Some((request, used)))
@@ -192,6 +203,8 @@ mod tests {
             Just(Request::Status),
             prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Input),
             Just(Request::EndInput),
+            any::<bool>().prop_map(|frozen| Request::Pause { frozen }),
+            prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Update),
         ]
     }
 

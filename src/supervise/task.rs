@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use oci_spec::runtime::LinuxResources;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +60,16 @@ impl Default for Limits {
     fn default() -> Self {
         Self { max_size: 16 << 20, max_file: 5 }
     }
+}
+
+/// What is changed of a container that is there, running or not.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// Limits of this run. The caller writes them into the bundle as well, from which the next run is made.
+    pub limits: Option<LinuxResources>,
+    /// When it is started again.
+    pub restart: Option<Restart>,
 }
 
 impl Task {

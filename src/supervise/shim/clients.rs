@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::streams::Pipes;
 use super::{Shim, number};
+use crate::event::What;
 use crate::log::{FIRST, Log, segment, segments};
 use crate::poll::{Poll, Ready};
 use crate::protocol::{Reply, Request};
@@ -295,6 +296,10 @@ impl Shim<'_> {
             Request::Resize { rows, columns } => self.resize(rows, columns),
             Request::Signal(signal) if self.process.is_some() => {
                 self.send(signal);
+                self.say(What::Kill { signal });
+                if i32::from(signal) == libc::SIGKILL {
+                    self.thaw();
+                }
                 Reply::Fine
             }
             Request::Signal(_) => Reply::Refused("the container does not run".to_owned()),
@@ -309,6 +314,8 @@ impl Shim<'_> {
             Request::Status => status(&self.record),
             Request::Input(bytes) => self.typed(number, &bytes)?,
             Request::EndInput => self.end_input(),
+            Request::Pause { frozen } => self.pause(frozen),
+            Request::Update(json) => self.update(&json),
         };
         Some(reply).filter(|_| !is_attached)
     }

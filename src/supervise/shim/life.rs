@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::process::{WaitOptions, wait};
 
 use super::{AGAIN, STATUS, Shim, number};
+use crate::event::What;
 use crate::exit::Exit;
 use crate::identity::{self, Identity};
 use crate::kernel;
@@ -25,7 +26,8 @@ impl Shim<'_> {
                 // It ended while nobody looked, or the machine was started anew: the order is to run it, not to say so.
                 Some(ticket) if who.open().is_none() => {
                     let exit = self.reaped.take().map_or(Exit::Unknown, Exit::from_wait);
-                    self.record.ended = Some(Ended { exit, at: kernel::now() });
+                    self.record.ended = Some(Ended { exit: exit.clone(), at: kernel::now() });
+                    self.say(What::Die { exit, oom: self.record.oom });
                     let _ = self.launcher.clean(&self.place, &self.task, Some(&who));
                     self.begin(ticket);
                 }
@@ -65,8 +67,8 @@ impl Shim<'_> {
 
     /// Starts anew.
     fn begin(&mut self, ticket: u64) {
-        let ended = self.record.ended.take();
-        self.record = Record { ended, ..Record::new(identity::boot(), ticket) };
+        let (ended, started) = (self.record.ended.take(), self.record.started);
+        self.record = Record { ended, started, ..Record::new(identity::boot(), ticket) };
         self.launch();
     }
 
@@ -87,6 +89,8 @@ impl Shim<'_> {
         self.hold();
         // The gate may not have been opened yet; that the program cannot be run then shows by its end.
         let _ = self.launcher.open_gate(&self.place);
+        self.watch_memory();
+        self.find_frozen();
         self.tell_started();
         if let Some(stop) = self.record.stop {
             // Whether it was asked, and whether all were killed, is not known: once more does no harm.
@@ -120,9 +124,12 @@ impl Shim<'_> {
 
     fn try_launch(&mut self) -> Result<(), String> {
         self.record.phase = Phase::Starting;
-        self.record.stop = None;
+        (self.record.stop, self.record.paused, self.record.oom) = (None, false, false);
         self.reaped = None;
-        self.record.write(&self.task.record()).map_err(|error| error.chain())?;
+        let again = self.record.restarts;
+        let news = if again > 0 { vec![What::Restart { count: again }] } else { Vec::new() };
+        self.record(news).map_err(|error| error.chain())?;
+        self.tell();
         self.pipes.renew_input(&self.place, &self.task, &self.poll).map_err(|error| error.chain())?;
         let made = launch::launch(self.launcher, &self.place, &self.task, &self.record).map_err(|error| error.chain())?;
         self.record.warnings = made.warnings;
@@ -132,8 +139,9 @@ impl Shim<'_> {
         // Held by the guardian before the program can write a byte.
         self.hold();
         self.record.phase = Phase::Running { who: made.who.clone(), since: kernel::since_boot() };
+        self.record.started = Some(kernel::now());
         let opened = terminal
-            .and_then(|()| self.record.write(&self.task.record()))
+            .and_then(|()| self.record(vec![What::Start { pid: made.who.pid }]))
             .map_err(|error| error.chain())
             .and_then(|()| self.launcher.open_gate(&self.place));
         if let Err(reason) = opened {
@@ -143,6 +151,8 @@ impl Shim<'_> {
             let _ = self.launcher.clean(&self.place, &self.task, Some(&made.who));
             return Err(reason);
         }
+        self.tell();
+        self.watch_memory();
         self.tell_started();
         Ok(())
     }
@@ -188,6 +198,7 @@ impl Shim<'_> {
 
     fn forget_process(&mut self) {
         self.status_by = None;
+        self.forget_memory();
         if let Some(process) = self.process.take() {
             self.poll.remove(&process);
         }
@@ -196,6 +207,8 @@ impl Shim<'_> {
     /// Ends a run: what is left of it is removed, its last words are taken, and then its status is written.
     pub(super) fn end(&mut self, exit: Exit) {
         let now = kernel::since_boot();
+        // Asked while its groups are there.
+        self.count_memory_kills();
         if let Some(who) = self.who()
             && let Err(reason) = self.launcher.clean(&self.place, &self.task, Some(&who))
             && !self.record.warnings.contains(&reason)
@@ -221,11 +234,16 @@ impl Shim<'_> {
             Verdict::Again(pause) => Phase::Pausing { until: now + pause },
         };
         next.ended = Some(Ended { exit: exit.clone(), at: kernel::now() });
+        next.paused = false;
+        let mut news = vec![What::Die { exit: exit.clone(), oom: next.oom }];
+        news.extend(next.stop.map(|_| What::Stop));
+        next.news = news.into_iter().map(|it| self.event(it)).collect();
         if next.write(&self.task.record()).is_err() {
             self.ending = Some((exit, now + AGAIN));
             return;
         }
         self.record = next;
+        self.tell();
         self.pipes.drop_master(&self.poll);
         if self.record.phase == Phase::Ended {
             self.retire();
@@ -258,13 +276,21 @@ impl Shim<'_> {
             None => Some(now + grace),
         };
         self.record.stop = Some(Stop { signal, kill_at });
-        if let Phase::Pausing { .. } = self.record.phase {
+        let is_waiting = matches!(self.record.phase, Phase::Pausing { .. });
+        let news = if is_waiting {
             self.record.phase = Phase::Ended;
+            vec![What::Stop]
+        } else {
+            vec![What::Kill { signal }]
+        };
+        // Without a record a later shim might start it again; it is stopped all the same.
+        let _ = self.record(news);
+        self.tell();
+        if is_waiting {
             self.retire();
         }
-        // Without a record a later shim might start it again; it is stopped all the same.
-        let _ = self.record.write(&self.task.record());
         self.send(signal);
+        self.thaw();
     }
 
     pub(super) fn send(&self, signal: u8) {
@@ -279,7 +305,8 @@ impl Shim<'_> {
         if let Some(stop) = &mut self.record.stop {
             stop.kill_at = None;
         }
-        let _ = self.record.write(&self.task.record());
+        let _ = self.record(vec![What::Kill { signal: 9 }]);
+        self.tell();
         if let Some(who) = self.who() {
             self.launcher.kill(&self.place, &self.task, &who);
         }

@@ -3,6 +3,8 @@
 mod clients;
 mod life;
 mod link;
+mod news;
+mod orders;
 mod streams;
 
 use std::fs::File;
@@ -39,6 +41,7 @@ mod number {
     pub(super) const ERR: u64 = 5;
     pub(super) const MASTER: u64 = 6;
     pub(super) const IN: u64 = 7;
+    pub(super) const MEMORY: u64 = 8;
     pub(super) const CLIENTS: u64 = 16;
 }
 
@@ -66,6 +69,12 @@ struct Shim<'a> {
     signals: OwnedFd,
     listener: OwnedFd,
     process: Option<OwnedFd>,
+    /// Tells that memory ran out.
+    memory: Option<OwnedFd>,
+    /// Processes that were known to have ended for want of it.
+    memory_kills: u64,
+    /// When they are counted next.
+    memory_at: Option<Duration>,
     /// Wait status of the first process, told by the guardian or reaped among others.
     reaped: Option<i32>,
     /// It has ended; its status is looked for until then.
@@ -127,6 +136,9 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         reaped,
         clients: Clients::default(),
         process: None,
+        memory: None,
+        memory_kills: 0,
+        memory_at: None,
         status_by: None,
         ending: None,
         log_again: None,
@@ -135,6 +147,9 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         launched: false,
     };
     let order = ticket.filter(|ticket| known != Some(*ticket));
+    if shim.record.boot == identity::boot() && (order.is_none() || shim.record.phase != Phase::Ended) {
+        shim.tell_missing();
+    }
     shim.resume(order);
     shim.attend()
 }
@@ -171,14 +186,14 @@ impl Shim<'_> {
             }
             let limit = if has_more { Some(Duration::ZERO) } else { limit };
             for (number, ready) in self.poll.wait(limit)? {
-                self.event(number, ready);
+                self.ready(number, ready);
             }
         }
         self.leave();
         Ok(())
     }
 
-    fn event(&mut self, number: u64, ready: Ready) {
+    fn ready(&mut self, number: u64, ready: Ready) {
         match number {
             number::LISTENER => self.clients.accept(&self.listener, &self.poll),
             number::GUARDIAN => self.hear_guardian(),
@@ -192,6 +207,7 @@ impl Shim<'_> {
                     self.clients.unblock(&mut self.pipes, &self.poll);
                 }
             }
+            number::MEMORY => self.memory_ran_out(),
             number::IN => self.clients.unblock(&mut self.pipes, &self.poll),
             client => self.serve(client, ready),
         }
@@ -207,10 +223,8 @@ impl Shim<'_> {
         };
         let ending = self.ending.as_ref().map(|(_, at)| *at);
         let soon = self.status_by.map(|_| kernel::since_boot() + Duration::from_millis(20));
-        [kill_at, until, ending, soon, self.log_again, self.linger, self.link.again, self.pipes.master_again]
-            .into_iter()
-            .flatten()
-            .min()
+        let own = [self.log_again, self.linger, self.link.again, self.pipes.master_again, self.memory_at];
+        [kill_at, until, ending, soon].into_iter().chain(own).flatten().min()
     }
 
     /// Does what is due.
@@ -226,6 +240,9 @@ impl Shim<'_> {
         if due(self.log_again) {
             self.log_again = None;
             self.pipes.watch(&self.poll, true);
+        }
+        if due(self.memory_at) {
+            self.count_memory_kills();
         }
         if self.status_by.is_some() {
             self.process_ended();

@@ -14,3 +14,4 @@ mod control;
 mod lives;
 mod memory;
 mod rig;
+mod told;
