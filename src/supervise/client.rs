@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,8 +12,11 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Result, SuperviseError};
 use crate::event::Events;
+use crate::exec::{Exec, Execution};
+use crate::exit::Exit;
 use crate::follow::{self, Frame};
 use crate::guard;
+use crate::health::Health;
 use crate::kernel;
 use crate::launch::nothing;
 use crate::parcel::{self, FromGuardian, ToGuardian};
@@ -124,10 +127,24 @@ impl Client {
         Events::open(&self.project, from_start)
     }
 
+    /// Runs a further process in a container.
+    ///
+    /// # Errors
+    /// The container does not run or is paused, or the program cannot be run, for the reason given.
+    pub fn exec(&self, name: &str, exec: &Exec) -> Result<Execution> {
+        Execution::begin(self, name, exec)
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Result<Place> {
+        self.project.container(name)
+    }
+
     fn record(&self, place: &Place) -> Result<Record> {
         let task = Task::read(place)?;
         let absent = || SuperviseError::Refused { reason: format!("the container {} was never run", place.name()) };
-        Record::read(&task.record())?.ok_or_else(absent)
+        let mut record = Record::read(&task.record())?.ok_or_else(absent)?;
+        record.health = Health::read(place);
+        Ok(record)
     }
 
     /// Waits until a container has ended for good, also across shims that are killed meanwhile; nothing when the time is up.
@@ -169,12 +186,14 @@ impl Control {
 
     fn ask(&mut self, request: &Request) -> Result<Reply> {
         self.stream.write_all(&request.to_bytes()).map_err(Self::io)?;
-        self.hear()
+        self.hear(&[])
     }
 
-    fn hear(&mut self) -> Result<Reply> {
-        let mut bytes = vec![0; 4];
-        self.stream.read_exact(&mut bytes).map_err(Self::io)?;
+    /// Reads an answer of which some bytes, at most four, were read already.
+    fn hear(&mut self, first: &[u8]) -> Result<Reply> {
+        let mut bytes = first.to_vec();
+        bytes.resize(4, 0);
+        self.stream.read_exact(&mut bytes[first.len()..]).map_err(Self::io)?;
         let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         // Longer ones are refused by `parse`, with no byte of them read.
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(crate::protocol::MOST + 2);
@@ -185,6 +204,28 @@ impl Control {
             Some((reply, _)) => Ok(reply),
             None => Err(Self::io(io::ErrorKind::UnexpectedEof.into())),
         }
+    }
+
+    /// Sends the streams along; returns the number of the process, and its terminal.
+    pub(crate) fn exec(&mut self, exec: &Exec, theirs: &[OwnedFd]) -> Result<(u64, Option<OwnedFd>)> {
+        let bytes = Request::Exec(serde_json::to_vec(exec).unwrap_or_default()).to_bytes();
+        let lent: Vec<BorrowedFd<'_>> = theirs.iter().map(AsFd::as_fd).collect();
+        let sent = socket::send_with(&self.stream, &bytes, &lent).map_err(Self::io)?;
+        self.stream.write_all(&bytes[sent..]).map_err(Self::io)?;
+        // The terminal comes with the first byte of the answer.
+        let mut first = [0];
+        let (length, mut descriptors) = socket::receive_with(&self.stream, &mut first).map_err(|errno| Self::io(errno.into()))?;
+        if length == 0 {
+            return Err(Self::io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let id = self.hear(&first).and_then(Self::told)?;
+        Ok((id, descriptors.pop()))
+    }
+
+    /// Waits for the end of a further process.
+    pub(crate) fn exec_exit(&mut self, id: u64, limit: Option<Duration>) -> Result<Exit> {
+        self.stream.set_read_timeout(limit.map(|it| it.max(Duration::from_millis(1)))).map_err(Self::io)?;
+        self.ask(&Request::ExecWait(id)).and_then(Self::told)
     }
 
     fn fine(&mut self, request: &Request) -> Result<()> {
@@ -270,9 +311,7 @@ impl Control {
     /// # Errors
     /// That is not open.
     pub fn input(&mut self, bytes: &[u8]) -> Result<()> {
-        bytes
-            .chunks(crate::protocol::MOST / 2)
-            .try_for_each(|part| self.fine(&Request::Input(part.to_vec())))
+        bytes.chunks(crate::protocol::INPUT).try_for_each(|part| self.fine(&Request::Input(part.to_vec())))
     }
 
     /// Ends its standard input.
@@ -318,9 +357,7 @@ impl Attached {
     /// # Errors
     /// The shim is gone.
     pub fn input(&mut self, bytes: &[u8]) -> io::Result<()> {
-        bytes
-            .chunks(crate::protocol::MOST / 2)
-            .try_for_each(|part| self.say(&Request::Input(part.to_vec())))
+        bytes.chunks(crate::protocol::INPUT).try_for_each(|part| self.say(&Request::Input(part.to_vec())))
     }
 
     /// Ends its standard input.

@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel;
+use crate::parcel::Reaped;
 
 /// A process, surely that one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,16 @@ fn stat(pid: i32) -> Option<Stat> {
 #[must_use]
 pub fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Reaps a child that has ended, if there is one.
+pub(crate) fn reap() -> Option<Reaped> {
+    use rustix::process::{WaitOptions, waitpid};
+    // Looked at first: afterwards nothing tells when it began.
+    let pid = kernel::ended_child()?;
+    let began = stat(pid).map_or(0, |it| it.began);
+    let (_, status) = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG).ok()??;
+    Some(Reaped { pid, began, status: status.as_raw() })
 }
 
 impl Identity {

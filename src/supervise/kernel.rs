@@ -88,6 +88,17 @@ pub(crate) fn exit_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
     (result == 0 && information.mask & INFORMATION_EXIT != 0).then_some(information.exit)
 }
 
+/// Returns a child that has ended and was not reaped, without reaping it.
+pub(crate) fn ended_child() -> Option<i32> {
+    // SAFETY: an all-zero `siginfo_t` is valid, and the kernel fills it.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure outlives the call.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut found, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
+    // SAFETY: of a child this field is set, and without one it is 0.
+    let pid = unsafe { found.si_pid() };
+    (result == 0 && pid != 0).then_some(pid)
+}
+
 /// Runs a function in a child of this process, which has one thread. The child ends with what the function returns.
 ///
 /// # Errors
@@ -111,14 +122,18 @@ pub(crate) fn close_inherited() {
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
-/// Closes every descriptor from 3 on, but one. For a child of [`fork`], which drops nothing that it inherited.
-pub(crate) fn close_all_but(kept: &OwnedFd) {
-    let kept = u32::try_from(kept.as_raw_fd()).unwrap_or(u32::MAX);
-    for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), u32::MAX)] {
+/// Closes every descriptor from 3 on, but some. For a child of [`fork`], which drops nothing that it inherited.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) {
+    let mut kept: Vec<u32> = kept.iter().filter_map(|it| u32::try_from(it.as_raw_fd()).ok()).filter(|it| *it > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for kept in kept.into_iter().map(Some).chain([None]) {
+        let last = kept.map_or(u32::MAX, |it| it - 1);
         if first <= last {
             // SAFETY: numbers only; owners of these descriptors are in memory that this process never drops.
             unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         }
+        first = kept.map_or(u32::MAX, |it| it + 1);
     }
 }
 

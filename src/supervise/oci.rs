@@ -13,6 +13,8 @@ use rcompose_runtime::{Container, How, Record, RuntimeError, Start, Status};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+use crate::exec::Exec;
+use crate::further;
 use crate::identity::{self, Identity};
 use crate::launch::{Launcher, Made, Streams};
 use crate::place::Place;
@@ -153,6 +155,32 @@ impl Launcher for Oci {
             }
         }
         known.run_hooks("poststop")
+    }
+
+    fn exec(&self, place: &Place, task: &Task, exec: &Exec, streams: Option<Streams>) -> Result<Made, String> {
+        let container = Known::of(place)?.container(place);
+        let spec = Bundle::read(&task.bundle).map_err(words)?.spec;
+        let process = further::process(&spec, exec)?;
+        if let Some(streams) = &streams {
+            further::give(streams, process.user());
+        }
+        let filter = spec.linux().as_ref().and_then(|it| it.seccomp().as_ref());
+        let filter = filter.map(plan::seccomp::filter).transpose().map_err(words)?;
+        let rights = rcompose_runtime::host::rights().map_err(words)?;
+        let (planned, warnings) = plan::plan_exec(&process, &spec, filter, rights).map_err(words)?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| format!("make a pair of sockets: {error}"))?;
+        let console = if streams.is_none() { Some(OwnedFd::from(theirs)) } else { None };
+        let stdio = streams.as_ref().map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]);
+        let how = How { start: Start::Now, stdio, console: console.as_ref().map(AsFd::as_fd), preserve_fds: 0 };
+        let created = container.exec(&planned, how).map_err(words)?;
+        let master = console.map(|_| rcompose_runtime::receive_terminal(&ours)).transpose();
+        match master {
+            Ok(master) => Ok(Made { pid: created.pid, pidfd: created.pidfd, master, warnings: [warnings, created.warnings].concat() }),
+            Err(error) => {
+                let _ = crate::kernel::signal(created.pidfd.as_fd(), Signal::KILL.as_raw());
+                Err(format!("receive the terminal: {error}"))
+            }
+        }
     }
 
     fn freeze(&self, place: &Place, _: &Task, frozen: bool) -> Result<(), String> {

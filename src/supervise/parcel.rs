@@ -60,12 +60,28 @@ pub(crate) enum FromGuardian {
     Fine,
     /// It is not, for this reason.
     Refused { reason: String },
-    /// What is held for the shim; and, if the guardian reaped the first process, its wait status.
-    Held { reaped: Option<i32> },
+    /// What is held for the shim; if the guardian reaped the first process, its wait status; and other processes that it reaped.
+    Held { reaped: Option<i32>, others: Vec<Reaped> },
+    /// The guardian reaped a process that is none that it knows.
+    Other { reaped: Reaped },
     /// The guardian reaped the first process.
     Reaped { status: i32 },
     /// Containers with a shim.
     Census { names: Vec<String> },
+}
+
+/// A process that a guardian reaped: it may be one that an earlier shim began.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Reaped {
+    pub(crate) pid: i32,
+    pub(crate) began: u64,
+    pub(crate) status: i32,
+}
+
+impl Reaped {
+    pub(crate) fn is(&self, who: &Identity) -> bool {
+        (self.pid, self.began) == (who.pid, who.began)
+    }
 }
 
 /// What a launching child tells its shim.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, SuperviseError};
 use crate::event::Event;
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::identity::Identity;
 use crate::restart::Row;
 
@@ -44,6 +45,9 @@ pub struct Record {
     /// During its last run a process of it was ended for want of memory.
     #[serde(default)]
     pub oom: bool,
+    /// How healthy it is, where that is looked after. Not in this file: see [`Health`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// Events that this record tells of. They are in the project's file once it is written; the next shim adds what a killed one did not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) news: Vec<Event>,
@@ -116,6 +120,7 @@ impl Record {
             started: None,
             paused: false,
             oom: false,
+            health: None,
             news: Vec::new(),
         }
     }
@@ -127,6 +132,12 @@ impl Record {
             Phase::Running { who, .. } => Some(who.pid),
             Phase::Starting | Phase::Made(_) | Phase::Pausing { .. } | Phase::Ended => None,
         }
+    }
+
+    /// Returns whether it has ended and stays so.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Ended
     }
 
     /// Returns when its last run began, in RFC 3339 as Docker has it; year 1 where it never ran.
@@ -166,7 +177,8 @@ impl Record {
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        put(path, &serde_json::to_vec(self).unwrap_or_default())
+        let written = Self { health: None, ..self.clone() };
+        put(path, &serde_json::to_vec(&written).unwrap_or_default())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use oci_spec::runtime::LinuxResources;
+use rcompose_health::Check;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,9 @@ pub struct Task {
     pub grace: u32,
     /// How much of its log is kept.
     pub log: Limits,
+    /// How its health is probed; a line for a shell is one for `/bin/sh`.
+    #[serde(default)]
+    pub health: Option<Check>,
 }
 
 /// Where standard input comes from.

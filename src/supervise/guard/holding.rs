@@ -11,12 +11,14 @@ use super::{Guardian, SELF, SHIM};
 use crate::exit::Exit;
 use crate::identity::Identity;
 use crate::kernel;
-use crate::parcel::{FromGuardian, Held};
+use crate::parcel::{FromGuardian, Held, Reaped};
 use crate::place::Place;
 use crate::restart::{Restart, Row, Verdict};
 
 /// Shims that may die in a row before they have said anything, until whoever asked hears of it.
 const ATTEMPTS: u32 = 3;
+/// Ends of others that are remembered for shims to come.
+const OTHERS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Holding {
@@ -118,7 +120,8 @@ impl Guardian {
     }
 
     /// Takes note of a child that was reaped.
-    pub(super) fn reaped(&mut self, pid: i32, status: i32) {
+    pub(super) fn reaped(&mut self, reaped: Reaped) {
+        let Reaped { pid, status, .. } = reaped;
         let first = self.holdings.iter_mut().find(|(_, it)| it.who.as_ref().is_some_and(|who| who.pid == pid));
         if let Some((_, holding)) = first {
             holding.reaped = Some(status);
@@ -137,7 +140,12 @@ impl Guardian {
                 .ok()
                 .and_then(|it| std::fs::read_to_string(it.folder().join("shim.err")).ok())
                 .unwrap_or_default();
-            self.shim_failed(&name, &format!("it ended ({:?}) before it reported; {}", Exit::from_wait(status), words.trim()));
+            return self.shim_failed(&name, &format!("it ended ({:?}) before it reported; {}", Exit::from_wait(status), words.trim()));
         }
+        self.others.push(reaped);
+        let surplus = self.others.len().saturating_sub(OTHERS);
+        self.others.drain(..surplus);
+        let peers: Vec<u64> = self.holdings.values().filter_map(|it| it.peer).collect();
+        peers.into_iter().for_each(|peer| self.tell(peer, &FromGuardian::Other { reaped }));
     }
 }

@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 use rustix::net::SocketType;
-use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
+use rustix::process::{getpid, set_child_subreaper};
 
 use crate::error::{Result, SuperviseError};
+use crate::identity;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian};
+use crate::parcel::{self, FromGuardian, Reaped};
 use crate::place::{self, Project};
 use crate::poll::{Poll, Ready};
 use crate::record::{Phase, Record};
@@ -51,6 +52,8 @@ struct Guardian {
     peers: BTreeMap<u64, OwnedFd>,
     count: u64,
     holdings: BTreeMap<String, Holding>,
+    /// Processes that were left to it and are nobody's first: further ones of containers whose shim was killed.
+    others: Vec<Reaped>,
     /// Since when there is nothing to guard.
     idle: Option<Duration>,
 }
@@ -138,7 +141,7 @@ impl Guardian {
         poll.add(&signals, SIGNALS, Ready::IN)?;
         poll.add(&listener, LISTENER, Ready::IN)?;
         let (peers, holdings) = (BTreeMap::new(), BTreeMap::new());
-        let mut guardian = Self { project, poll, listener, signals, peers, count: 0, holdings, idle: None };
+        let mut guardian = Self { project, poll, listener, signals, peers, count: 0, holdings, others: Vec::new(), idle: None };
         guardian.look_around();
         Ok(guardian)
     }
@@ -219,8 +222,8 @@ impl Guardian {
             if signal != libc::SIGCHLD {
                 continue;
             }
-            while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-                self.reaped(pid.as_raw_nonzero().get(), status.as_raw());
+            while let Some(reaped) = identity::reap() {
+                self.reaped(reaped);
             }
         }
     }

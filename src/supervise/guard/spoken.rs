@@ -96,7 +96,7 @@ impl Guardian {
         let holding = self.holdings.entry(name).or_default();
         holding.peer = Some(peer);
         holding.respawn_at = None;
-        let answer = FromGuardian::Held { reaped: holding.reaped };
+        let answer = FromGuardian::Held { reaped: holding.reaped, others: self.others.clone() };
         let sent = if held.is_empty() {
             self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&holding.held)))
         } else {

@@ -67,13 +67,15 @@ impl Shim<'_> {
 
     /// Starts anew.
     fn begin(&mut self, ticket: u64) {
-        let (ended, started) = (self.record.ended.take(), self.record.started);
-        self.record = Record { ended, started, ..Record::new(identity::boot(), ticket) };
+        let (ended, started, health) = (self.record.ended.take(), self.record.started, self.record.health.take());
+        self.record = Record { ended, started, health, ..Record::new(identity::boot(), ticket) };
         self.launch();
     }
 
     /// Takes over a container that an earlier shim started.
     fn adopt(&mut self, who: &Identity) {
+        self.adopt_execs();
+        self.adopt_health();
         let held = self.pipes.process.take().filter(|it| who.is(it));
         let Some(process) = held.or_else(|| who.open()) else {
             // Nobody held it while it ended, unless the guardian was there.
@@ -126,6 +128,7 @@ impl Shim<'_> {
         self.record.phase = Phase::Starting;
         (self.record.stop, self.record.paused, self.record.oom) = (None, false, false);
         self.reaped = None;
+        self.forget_execs();
         let again = self.record.restarts;
         let news = if again > 0 { vec![What::Restart { count: again }] } else { Vec::new() };
         self.record(news).map_err(|error| error.chain())?;
@@ -152,6 +155,7 @@ impl Shim<'_> {
             return Err(reason);
         }
         self.tell();
+        self.begin_health();
         self.watch_memory();
         self.tell_started();
         Ok(())
@@ -161,8 +165,11 @@ impl Shim<'_> {
     pub(super) fn reap(&mut self) {
         let first = self.who().map(|it| it.pid);
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if Some(pid.as_raw_nonzero().get()) == first && self.process.is_some() {
+            let pid = pid.as_raw_nonzero().get();
+            if Some(pid) == first && self.process.is_some() {
                 self.reaped = Some(status.as_raw());
+            } else if let Some(id) = self.execs.reaped(pid, status.as_raw()) {
+                self.exec_ended(id, Some(status.as_raw()));
             }
         }
         if self.reaped.is_some() && self.process.is_some() {
@@ -207,6 +214,7 @@ impl Shim<'_> {
     /// Ends a run: what is left of it is removed, its last words are taken, and then its status is written.
     pub(super) fn end(&mut self, exit: Exit) {
         let now = kernel::since_boot();
+        self.end_health();
         // Asked while its groups are there.
         self.count_memory_kills();
         if let Some(who) = self.who()
@@ -215,6 +223,7 @@ impl Shim<'_> {
         {
             self.record.warnings.push(reason);
         }
+        self.end_execs();
         if self.pipes.pump(&mut self.log, LAST_ROUNDS).is_err() || !self.pipes.is_empty() {
             // A full disk: what waits in the pipes is older than what the next run writes.
             self.ending = Some((exit, now + AGAIN));

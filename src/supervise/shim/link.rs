@@ -12,7 +12,7 @@ use super::{Shim, number};
 use crate::guard;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian, Held, ToGuardian};
+use crate::parcel::{self, FromGuardian, Held, Reaped, ToGuardian};
 use crate::place::{Place, Project};
 use crate::poll::{Poll, Ready};
 use crate::socket;
@@ -31,13 +31,15 @@ pub(super) struct Link {
     pause: Duration,
     /// Wait status of the first process, from a guardian that reaped it.
     pub(super) reaped: Option<i32>,
+    /// Other processes that it reaped.
+    pub(super) others: Vec<Reaped>,
 }
 
 type Lent<'a> = std::collections::BTreeMap<parcel::Tag, std::os::fd::BorrowedFd<'a>>;
 
 impl Link {
     fn none(project: Project) -> Self {
-        Self { project, socket: None, again: None, pause: PAUSES.0, reaped: None }
+        Self { project, socket: None, again: None, pause: PAUSES.0, reaped: None, others: Vec::new() }
     }
 
     /// Reaches the guardian for the first time, and takes back what it held.
@@ -51,10 +53,10 @@ impl Link {
     /// Connects, starting a guardian if none answers. Without one the shim goes on, and tries again later.
     fn connect(&mut self, hello: &ToGuardian, lent: &Lent<'_>, poll: &Poll) -> Held {
         match self.try_connect(hello, lent) {
-            Ok((socket, reaped, held)) => {
+            Ok((socket, (reaped, others), held)) => {
                 // Adding fails for lack of memory alone; then the guardian's end is noticed when something is sent.
                 let _ = poll.add(&socket, number::GUARDIAN, Ready::IN);
-                *self = Self { socket: Some(socket), again: None, pause: PAUSES.0, reaped, project: self.project.clone() };
+                *self = Self { socket: Some(socket), again: None, pause: PAUSES.0, reaped, others, project: self.project.clone() };
                 held
             }
             Err(_) => {
@@ -65,7 +67,7 @@ impl Link {
         }
     }
 
-    fn try_connect(&self, hello: &ToGuardian, lent: &Lent<'_>) -> io::Result<(OwnedFd, Option<i32>, Held)> {
+    fn try_connect(&self, hello: &ToGuardian, lent: &Lent<'_>) -> io::Result<(OwnedFd, (Option<i32>, Vec<Reaped>), Held)> {
         let path = self.project.socket();
         let socket = socket::call(&path, SocketType::SEQPACKET).or_else(|_| {
             // Not a subreaper meanwhile: the guardian must not become a child of the one it is to outlive.
@@ -83,7 +85,7 @@ impl Link {
         let (said, held) = parcel::receive::<FromGuardian>(&socket)?;
         rustix::io::ioctl_fionbio(&socket, true)?;
         match said {
-            FromGuardian::Held { reaped } => Ok((socket, reaped, held)),
+            FromGuardian::Held { reaped, others } => Ok((socket, (reaped, others), held)),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -152,6 +154,11 @@ impl Shim<'_> {
                     self.reaped = Some(status);
                     if self.status_by.is_some() {
                         self.process_ended();
+                    }
+                }
+                Ok((FromGuardian::Other { reaped }, _)) => {
+                    if let Some(id) = self.execs.is(&reaped) {
+                        self.exec_ended(id, Some(reaped.status));
                     }
                 }
                 Ok(_) => {}

@@ -1,10 +1,12 @@
 //! The shim: parent of one container's first process, and everything that is done for that container.
 
 mod clients;
+mod execs;
 mod life;
 mod link;
 mod news;
 mod orders;
+mod probe;
 mod streams;
 
 use std::fs::File;
@@ -28,7 +30,9 @@ use crate::record::{Phase, Record};
 use crate::socket;
 use crate::task::Task;
 use clients::Clients;
+use execs::Execs;
 use link::Link;
+use probe::Probing;
 use streams::Pipes;
 
 /// What an event is about; clients come after these.
@@ -42,7 +46,10 @@ mod number {
     pub(super) const MASTER: u64 = 6;
     pub(super) const IN: u64 = 7;
     pub(super) const MEMORY: u64 = 8;
+    pub(super) const PROBE: u64 = 9;
     pub(super) const CLIENTS: u64 = 16;
+    /// Further processes come after all clients there can be.
+    pub(super) const EXECS: u64 = 1 << 62;
 }
 
 /// How long an earlier shim may take to be gone; more than [`LINGER`].
@@ -75,6 +82,8 @@ struct Shim<'a> {
     memory_kills: u64,
     /// When they are counted next.
     memory_at: Option<Duration>,
+    execs: Execs,
+    probing: Option<Probing>,
     /// Wait status of the first process, told by the guardian or reaped among others.
     reaped: Option<i32>,
     /// It has ended; its status is looked for until then.
@@ -136,6 +145,8 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         reaped,
         clients: Clients::default(),
         process: None,
+        execs: Execs::default(),
+        probing: None,
         memory: None,
         memory_kills: 0,
         memory_at: None,
@@ -209,6 +220,8 @@ impl Shim<'_> {
             }
             number::MEMORY => self.memory_ran_out(),
             number::IN => self.clients.unblock(&mut self.pipes, &self.poll),
+            number::PROBE => self.probe_output(),
+            number::EXECS.. => self.exec_ready(number),
             client => self.serve(client, ready),
         }
     }
@@ -224,7 +237,11 @@ impl Shim<'_> {
         let ending = self.ending.as_ref().map(|(_, at)| *at);
         let soon = self.status_by.map(|_| kernel::since_boot() + Duration::from_millis(20));
         let own = [self.log_again, self.linger, self.link.again, self.pipes.master_again, self.memory_at];
-        [kill_at, until, ending, soon].into_iter().chain(own).flatten().min()
+        [kill_at, until, ending, soon, self.execs.due(), self.health_due()]
+            .into_iter()
+            .chain(own)
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
@@ -244,6 +261,10 @@ impl Shim<'_> {
         if due(self.memory_at) {
             self.count_memory_kills();
         }
+        if due(self.health_due()) {
+            self.attend_health();
+        }
+        self.look_for_exits();
         if self.status_by.is_some() {
             self.process_ended();
         }

@@ -11,6 +11,8 @@ mod campaign;
 mod census;
 mod containers;
 mod control;
+mod further;
+mod health;
 mod lives;
 mod memory;
 mod rig;

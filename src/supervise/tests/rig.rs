@@ -50,6 +50,7 @@ impl Rig {
             stop_signal: 15,
             grace: 10_000,
             log: Limits::default(),
+            health: None,
         }
     }
 
