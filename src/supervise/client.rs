@@ -1,5 +1,6 @@
 //! The caller's side: asks guardians and shims, and reads records where none is left.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,7 +20,7 @@ use crate::guard;
 use crate::health::Health;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian, ToGuardian};
+use crate::parcel::{self, FromGuardian, Held, Tag, ToGuardian};
 use crate::place::{Place, Project};
 use crate::protocol::{Reply, Request};
 use crate::record::{Phase, Record};
@@ -46,6 +47,10 @@ impl Client {
     }
 
     fn ask(&self, said: &ToGuardian) -> Result<FromGuardian> {
+        self.ask_with(said, &nothing()).map(|it| it.0)
+    }
+
+    fn ask_with(&self, said: &ToGuardian, lent: &BTreeMap<Tag, BorrowedFd<'_>>) -> Result<(FromGuardian, Held)> {
         let path = self.project.socket();
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -56,9 +61,9 @@ impl Client {
                     continue;
                 }
             };
-            match parcel::send(&socket, said, &nothing()).and_then(|()| parcel::receive::<FromGuardian>(&socket)) {
+            match parcel::send(&socket, said, lent).and_then(|()| parcel::receive::<FromGuardian>(&socket)) {
                 Ok((FromGuardian::Refused { reason }, _)) => return Err(SuperviseError::Refused { reason }),
-                Ok((answer, _)) => return Ok(answer),
+                Ok(answer) => return Ok(answer),
                 // It died with the question: the same one again, which is the same order.
                 Err(error) => last = Some(error),
             }
@@ -84,9 +89,50 @@ impl Client {
     /// No guardian can be started.
     pub fn census(&self) -> Result<Vec<String>> {
         match self.ask(&ToGuardian::Census)? {
-            FromGuardian::Census { names } => Ok(names),
+            FromGuardian::Census { names, .. } => Ok(names),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Lets the project hold duplicates of descriptors under a name, in the place of what has that name: sockets of ports, namespaces. They
+    /// stay open, and the guardian stays, until they are released; SIGKILL of guardian or shims closes none as long as one of them is left.
+    ///
+    /// # Errors
+    /// There are more than 64, or no guardian can be started.
+    pub fn keep(&self, name: &str, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        if descriptors.len() > parcel::DESCRIPTORS {
+            let reason = format!("{} descriptors under one name, and at most {} are kept", descriptors.len(), parcel::DESCRIPTORS);
+            return Err(SuperviseError::Refused { reason });
+        }
+        self.ask_with(&ToGuardian::Keep { name: name.to_owned() }, &guard::tagged(descriptors)).map(drop)
+    }
+
+    /// Returns duplicates of what is kept under a name, in its order; none where nothing is.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn kept(&self, name: &str) -> Result<Vec<OwnedFd>> {
+        let (_, held) = self.ask_with(&ToGuardian::Lend { name: name.to_owned() }, &nothing())?;
+        Ok(held.into_values().collect())
+    }
+
+    /// Names everything that is kept.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn keeps(&self) -> Result<Vec<String>> {
+        match self.ask(&ToGuardian::Census)? {
+            FromGuardian::Census { kept, .. } => Ok(kept),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps something no longer. What is not kept is released.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn release(&self, name: &str) -> Result<()> {
+        self.ask(&ToGuardian::Release { name: name.to_owned() }).map(drop)
     }
 
     /// Connects to the shim of a container.

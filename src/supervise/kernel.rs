@@ -3,7 +3,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Blocks signals for this thread and those it makes.
 ///
@@ -86,6 +90,21 @@ pub(crate) fn exit_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
     // SAFETY: the structure has the size that the request names, and outlives the call.
     let result = unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFORMATION as _, &raw mut information) };
     (result == 0 && information.mask & INFORMATION_EXIT != 0).then_some(information.exit)
+}
+
+/// Lets this process open as many descriptors as it may; returns what was its limit. A guardian holds several for each container.
+pub(crate) fn raise_descriptors() -> Rlimit {
+    let before = getrlimit(Resource::Nofile);
+    // What is refused shows when one too many is opened.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+    before
+}
+
+/// Gives a program to be run a limit of descriptors of its own: containers inherit it.
+pub(crate) fn limit_descriptors(command: &mut Command, limit: Rlimit) {
+    let limited = move || Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.current, maximum: limit.maximum })?);
+    // SAFETY: between fork and execve one system call is made, and nothing is allocated.
+    unsafe { command.pre_exec(limited) };
 }
 
 /// Returns a child that has ended and was not reaped, without reaping it.

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
+use rustix::process::Rlimit;
 
 use super::{Guardian, SELF, SHIM};
 use crate::exit::Exit;
@@ -64,6 +65,7 @@ impl Guardian {
         };
         holding.respawn_at = None;
         holding.since = kernel::since_boot();
+        let limit = Rlimit { current: self.descriptors.current, maximum: self.descriptors.maximum };
         let spawned = self.project.container(name).map_err(|error| error.chain()).and_then(|place| {
             let words = File::options()
                 .write(true)
@@ -75,6 +77,7 @@ impl Guardian {
             let mut command = Command::new(SELF);
             command.arg(SHIM).arg(place.folder()).args(holding.ticket.map(|it| it.to_string()));
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).current_dir("/");
+            kernel::limit_descriptors(&mut command, limit);
             command.spawn().map_err(|error| format!("run a shim: {error}"))
         });
         match spawned {

@@ -1,6 +1,7 @@
 //! The guardian: one for each project, for as long as a shim lives.
 
 mod holding;
+mod kept;
 mod spoken;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 use rustix::net::SocketType;
-use rustix::process::{getpid, set_child_subreaper};
+use rustix::process::{Rlimit, getpid, set_child_subreaper};
 
 use crate::error::{Result, SuperviseError};
 use crate::identity;
@@ -27,6 +28,8 @@ use crate::record::{Phase, Record};
 use crate::socket;
 use crate::task::Task;
 use holding::Holding;
+use kept::Kept;
+pub(crate) use kept::tagged;
 
 /// The word under which the program is a shim.
 pub(crate) const SHIM: &str = "__shim";
@@ -54,6 +57,9 @@ struct Guardian {
     holdings: BTreeMap<String, Holding>,
     /// Processes that were left to it and are nobody's first: further ones of containers whose shim was killed.
     others: Vec<Reaped>,
+    kept: Kept,
+    /// The limit of descriptors that it was started with, and that shims get.
+    descriptors: Rlimit,
     /// Since when there is nothing to guard.
     idle: Option<Duration>,
 }
@@ -136,12 +142,25 @@ fn apart() -> Result<()> {
 impl Guardian {
     fn new(project: Project, listener: OwnedFd) -> Result<Self> {
         set_child_subreaper(Some(getpid())).map_err(SuperviseError::step("become a subreaper"))?;
+        let descriptors = kernel::raise_descriptors();
         let poll = Poll::new()?;
         let signals = kernel::signals(&[libc::SIGCHLD, libc::SIGTERM]).map_err(SuperviseError::step("watch signals"))?;
         poll.add(&signals, SIGNALS, Ready::IN)?;
         poll.add(&listener, LISTENER, Ready::IN)?;
         let (peers, holdings) = (BTreeMap::new(), BTreeMap::new());
-        let mut guardian = Self { project, poll, listener, signals, peers, count: 0, holdings, others: Vec::new(), idle: None };
+        let mut guardian = Self {
+            project,
+            poll,
+            listener,
+            signals,
+            peers,
+            count: 0,
+            holdings,
+            others: Vec::new(),
+            kept: Kept::default(),
+            descriptors,
+            idle: None,
+        };
         guardian.look_around();
         Ok(guardian)
     }
@@ -161,7 +180,7 @@ impl Guardian {
         loop {
             self.clock();
             let now = kernel::since_boot();
-            let idle = if self.holdings.is_empty() && self.peers.is_empty() {
+            let idle = if self.holdings.is_empty() && self.peers.is_empty() && self.kept.is_empty() {
                 Some(*self.idle.get_or_insert(now) + IDLE)
             } else {
                 None

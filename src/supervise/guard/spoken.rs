@@ -33,6 +33,7 @@ impl Guardian {
             let name = name.clone();
             self.respawn_later(&name);
         }
+        self.find_deputy();
     }
 
     fn heard(&mut self, peer: u64, said: ToGuardian, held: Held) {
@@ -56,9 +57,14 @@ impl Guardian {
                 crate::kernel::give_back();
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
+            ToGuardian::Keep { name } => self.keep(peer, name, held),
+            ToGuardian::Lend { name } => self.lend_kept(peer, &name),
+            ToGuardian::Release { name } => self.release(peer, name),
+            ToGuardian::TakeOver { name } => self.take_over(peer, name, held),
             ToGuardian::Census => {
                 let names = self.holdings.keys().cloned().collect();
-                self.tell(peer, &FromGuardian::Census { names });
+                let kept = self.kept.names();
+                self.tell(peer, &FromGuardian::Census { names, kept });
             }
         }
     }
@@ -106,6 +112,7 @@ impl Guardian {
         if sent.is_some_and(|it| it.is_err()) {
             self.lose(peer);
         }
+        self.find_deputy();
     }
 
     fn gone(&mut self, peer: u64, name: &str, reason: Option<String>) {
@@ -113,6 +120,7 @@ impl Guardian {
             return;
         }
         let before = self.holdings.remove(name).unwrap_or_default();
+        self.find_deputy();
         if before.next.is_some() && !before.asked.is_empty() {
             let holding = Holding { ticket: before.next, asked: before.asked, ..Holding::default() };
             self.holdings.insert(name.to_owned(), holding);

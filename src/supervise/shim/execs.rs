@@ -255,22 +255,21 @@ impl Shim<'_> {
         let ledger = Ledger::read(&self.place);
         self.execs.ended = ledger.ended;
         self.execs.last = ledger.running.iter().map(|it| it.id).max().unwrap_or(0);
+        let mut gone = Vec::new();
         for Entry { id, who, probe } in ledger.running {
             let process = who.open();
             if probe {
                 process.iter().for_each(|it| drop(kernel::signal(it.as_fd(), libc::SIGKILL)));
                 continue;
             }
-            if let Some(process) = &process {
-                let _ = self.poll.add(process, numbers(id).1, Ready::IN);
+            match &process {
+                Some(process) => drop(self.poll.add(process, numbers(id).1, Ready::IN)),
+                None => gone.push((id, self.link.others.iter().find(|it| it.is(&who)).map(|it| it.status))),
             }
-            let gone = process.is_none();
             self.execs.running.insert(id, Running { who, process, wanted: For::Client(0), status_by: None });
-            if gone {
-                let status = self.link.others.iter().find(|it| self.execs.running.get(&id).is_some_and(|own| it.is(&own.who)));
-                self.exec_ended(id, status.map(|it| it.status));
-            }
         }
+        // With all of them known, since each end is written down together with those that go on.
+        gone.into_iter().for_each(|(id, status)| self.exec_ended(id, status));
     }
 
     /// All have ended with the container; whoever has not been heard of by now is not.

@@ -1,5 +1,6 @@
 //! The way to the guardian: who loses it starts another.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -33,13 +34,23 @@ pub(super) struct Link {
     pub(super) reaped: Option<i32>,
     /// Other processes that it reaped.
     pub(super) others: Vec<Reaped>,
+    /// What the guardian keeps for the project, held as its deputy.
+    kept: BTreeMap<String, Held>,
 }
 
-type Lent<'a> = std::collections::BTreeMap<parcel::Tag, std::os::fd::BorrowedFd<'a>>;
+type Lent<'a> = BTreeMap<parcel::Tag, std::os::fd::BorrowedFd<'a>>;
 
 impl Link {
     fn none(project: Project) -> Self {
-        Self { project, socket: None, again: None, pause: PAUSES.0, reaped: None, others: Vec::new() }
+        Self {
+            project,
+            socket: None,
+            again: None,
+            pause: PAUSES.0,
+            reaped: None,
+            others: Vec::new(),
+            kept: BTreeMap::new(),
+        }
     }
 
     /// Reaches the guardian for the first time, and takes back what it held.
@@ -56,7 +67,7 @@ impl Link {
             Ok((socket, (reaped, others), held)) => {
                 // Adding fails for lack of memory alone; then the guardian's end is noticed when something is sent.
                 let _ = poll.add(&socket, number::GUARDIAN, Ready::IN);
-                *self = Self { socket: Some(socket), again: None, pause: PAUSES.0, reaped, others, project: self.project.clone() };
+                (self.socket, self.again, self.pause, self.reaped, self.others) = (Some(socket), None, PAUSES.0, reaped, others);
                 held
             }
             Err(_) => {
@@ -145,6 +156,16 @@ impl Shim<'_> {
         if self.told && self.link.socket.is_some() {
             self.tell_started();
         }
+        self.hand_over();
+    }
+
+    /// A new guardian keeps what the last one did.
+    fn hand_over(&mut self) {
+        let kept = std::mem::take(&mut self.link.kept);
+        for (name, held) in &kept {
+            self.link.say(&ToGuardian::TakeOver { name: name.clone() }, &parcel::lend(held), &self.poll);
+        }
+        self.link.kept = kept;
     }
 
     pub(super) fn hear_guardian(&mut self) {
@@ -156,6 +177,8 @@ impl Shim<'_> {
                         self.process_ended();
                     }
                 }
+                Ok((FromGuardian::Keep { name }, held)) => drop(self.link.kept.insert(name, held)),
+                Ok((FromGuardian::Forget { name }, _)) => drop(self.link.kept.remove(&name)),
                 Ok((FromGuardian::Other { reaped }, _)) => {
                     if let Some(id) = self.execs.is(&reaped) {
                         self.exec_ended(id, Some(reaped.status));

@@ -13,6 +13,7 @@ mod containers;
 mod control;
 mod further;
 mod health;
+mod kept;
 mod lives;
 mod memory;
 mod rig;
