@@ -41,7 +41,7 @@ pub(crate) fn run(verb: &'static str, words: &[OsString]) -> ExitCode {
             };
         }
         "__shim" => return shim(words),
-        "__guard" => return guardian(words.get(2)),
+        "__guard" => return guardian(words),
         _ => {}
     }
     let _ = words;
@@ -69,8 +69,12 @@ fn shim(words: &[OsString]) -> ExitCode {
 
 /// Brings the guardian of the project whose folder is named.
 #[cfg(target_os = "linux")]
-fn guardian(folder: Option<&OsString>) -> ExitCode {
-    let Some(folder) = folder else {
+fn guardian(words: &[OsString]) -> ExitCode {
+    // It enters no container; but the shims that it starts are this very file, and need no second start then.
+    if let Err(error) = rcompose_runtime::protect(words) {
+        return failed(&error.chain());
+    }
+    let Some(folder) = words.get(2) else {
         return failed("__guard FOLDER");
     };
     rcompose_supervise::guard(Path::new(folder)).map_or_else(|error| failed(&error.chain()), |()| ExitCode::SUCCESS)

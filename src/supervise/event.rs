@@ -113,14 +113,25 @@ fn numbers(project: &Project) -> Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Holds the lock of the change of files; without it where another does not let go.
+/// Waits for a lock of the change of files, but not for one who does not let go; returns whether it has it.
+fn take(lock: &File, how: FlockOperation) -> bool {
+    let until = Instant::now() + CHANGE;
+    loop {
+        if rustix::fs::flock(lock, how).is_ok() {
+            return true;
+        }
+        if Instant::now() > until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Opens and takes the lock that those who write share; without it where another does not let go.
 fn turn(project: &Project) -> io::Result<File> {
     let path = project.folder().join(".events.lock");
     let lock = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let until = Instant::now() + CHANGE;
-    while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared).is_err() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    take(&lock, FlockOperation::NonBlockingLockShared);
     Ok(lock)
 }
 
@@ -149,8 +160,8 @@ pub(crate) fn put(project: &Project, events: &[Event], unless_there: bool) -> Re
         }
     }
     into.write_all(&text).map_err(failed)?;
-    // Alone, nobody is at writing to the file that is full; else the next one makes the change.
-    if end + text.len() as u64 >= FULL && rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+    // Alone with the lock, nobody is at writing to the file that is full. If it cannot be had the next one makes the change.
+    if end + text.len() as u64 >= FULL && take(&lock, FlockOperation::NonBlockingLockExclusive) {
         change(project, number).map_err(failed)?;
     }
     Ok(())

@@ -5,7 +5,14 @@
 //! - The **guardian** holds duplicates of every descriptor a shim could lose. It starts shims, replaces one that was killed, hands back
 //!   what it held, and ends when no shim is left. A shim that loses its guardian starts another one.
 //!
-//! Both are loops of one thread around epoll. [`Launcher`] is the seam to whoever makes containers; [`Client`] is the caller's side.
+//! Both are loops of one thread around epoll. [`Launcher`] is the seam to whoever makes containers; [`Client`] is the caller's side:
+//!
+//! - [`Task::write`], then [`Client::run`]; [`Client::wait`]; [`Client::control`] to stop, signal, pause, update and attach.
+//! - [`Client::exec`] runs a further process, by pipes of the caller's that no byte leaves by way of the shim ([`Execution`]).
+//! - [`Client::status`] asks the shim, [`Client::recorded`] reads the [`Record`] alone: phase, times, status, want of memory, [`Health`].
+//! - [`Client::events`] follows what happens in the project, from a file to which every shim adds ([`Event`]).
+//! - [`Client::keep`] lets descriptors live as long as the project: sockets of ports, namespaces.
+//! - [`forget`] takes away what a container that has ended left; [`forget_project`] what the project did.
 //!
 //! This room must not know Compose or an engine, print, or have an async runtime.
 
@@ -43,7 +50,7 @@ pub use exec::{Exec, Execution, User};
 pub use exit::Exit;
 pub use follow::{Frame, Reader, receive};
 pub use frame::{Head, Stream};
-pub use guard::run as guard;
+pub use guard::{forget_project, run as guard};
 pub use health::{Checked, Health};
 pub use identity::{Identity, boot};
 pub use launch::{Launcher, Made, Streams};

@@ -59,6 +59,8 @@ pub(crate) enum ToGuardian {
     Lend { name: String },
     /// A client: keep it no longer. Answered by `Fine`.
     Release { name: String },
+    /// A client: go, for nothing is left. Answered by `Fine`, or `Refused`.
+    Leave,
     /// A shim: an earlier guardian kept this.
     TakeOver { name: String },
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use crate::error::{Result, SuperviseError};
 use crate::identity;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian, Reaped};
+use crate::parcel::{self, FromGuardian, Reaped, ToGuardian};
 use crate::place::{self, Project};
 use crate::poll::{Poll, Ready};
 use crate::record::{Phase, Record};
@@ -58,6 +58,8 @@ struct Guardian {
     /// Processes that were left to it and are nobody's first: further ones of containers whose shim was killed.
     others: Vec<Reaped>,
     kept: Kept,
+    /// It was told to go.
+    leaving: bool,
     /// The limit of descriptors that it was started with, and that shims get.
     descriptors: Rlimit,
     /// Since when there is nothing to guard.
@@ -93,15 +95,9 @@ pub fn run(folder: &Path) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
     let project = Project::new(folder.to_owned());
-    place::private(folder)?;
-    let path = project.lock();
-    let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut lock = opened.map_err(SuperviseError::file("open", &path))?;
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return other(&project),
-        Err(errno) => return Err(SuperviseError::file("lock", path)(errno.into())),
-    }
+    let Some(mut lock) = lock(&project)? else {
+        return other(&project);
+    };
     let listener =
         socket::serve(&project.socket(), SocketType::SEQPACKET).map_err(SuperviseError::file("make the socket", project.socket()))?;
     let pid = kernel::fork(|| {
@@ -113,6 +109,57 @@ pub fn run(folder: &Path) -> Result<()> {
         u8::from(guarded.is_err())
     });
     pid.map(drop).map_err(SuperviseError::step("fork"))
+}
+
+/// Takes the lock of a project's guardian; nothing if another has it.
+fn lock(project: &Project) -> Result<Option<File>> {
+    let path = project.lock();
+    loop {
+        place::private(project.folder())?;
+        let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = opened.map_err(SuperviseError::file("open", &path))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(errno) => return Err(SuperviseError::file("lock", path)(errno.into())),
+        }
+        // The project may just have been taken away, and the file with it: who locks that locks nothing.
+        let (held, there) = (lock.metadata().map(|it| it.ino()), std::fs::metadata(&path).map(|it| it.ino()));
+        if matches!((held, there), (Ok(held), Ok(there)) if held == there) {
+            return Ok(Some(lock));
+        }
+    }
+}
+
+/// Takes away what a project whose containers are forgotten left: its guardian goes, and its folder. An absent one is away.
+///
+/// # Errors
+/// A container is left, or something is kept; or the folder cannot be removed.
+pub fn forget_project(project: &Project) -> Result<()> {
+    let refused = |reason: String| SuperviseError::Refused { reason };
+    if let Some(place) = project.containers()?.first() {
+        return Err(refused(format!("the container {} is left: forget it first", place.name())));
+    }
+    if let Ok(socket) = socket::call(&project.socket(), SocketType::SEQPACKET)
+        && parcel::send(&socket, &ToGuardian::Leave, &nothing()).is_ok()
+    {
+        while let Ok((said, _)) = parcel::receive::<FromGuardian>(&socket) {
+            if let FromGuardian::Refused { reason } = said {
+                return Err(refused(reason));
+            }
+        }
+    }
+    let until = Instant::now() + OTHER;
+    while project.folder().exists() {
+        if let Some(_lock) = lock(project)? {
+            return std::fs::remove_dir_all(project.folder()).map_err(SuperviseError::file("remove", project.folder()));
+        }
+        if Instant::now() > until {
+            return Err(refused(format!("the guardian of {} does not go", project.folder().display())));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// Waits until the guardian that holds the lock can be reached.
@@ -158,6 +205,7 @@ impl Guardian {
             holdings,
             others: Vec::new(),
             kept: Kept::default(),
+            leaving: false,
             descriptors,
             idle: None,
         };
@@ -188,7 +236,7 @@ impl Guardian {
             if idle.is_none() {
                 self.idle = None;
             }
-            if idle.is_some_and(|it| it <= now) {
+            if self.leaving || idle.is_some_and(|it| it <= now) {
                 // The lock is still held: whoever connected meanwhile hears nothing, and starts another guardian.
                 let _ = std::fs::remove_file(self.project.socket());
                 return Ok(());

@@ -57,6 +57,15 @@ impl Guardian {
                 crate::kernel::give_back();
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
+            ToGuardian::Leave => {
+                self.leaving = self.holdings.is_empty() && self.kept.is_empty();
+                let answer = if self.leaving {
+                    FromGuardian::Fine
+                } else {
+                    FromGuardian::Refused { reason: "containers run, or descriptors are kept: end and release them first".to_owned() }
+                };
+                self.tell(peer, &answer);
+            }
             ToGuardian::Keep { name } => self.keep(peer, name, held),
             ToGuardian::Lend { name } => self.lend_kept(peer, &name),
             ToGuardian::Release { name } => self.release(peer, name),

@@ -38,6 +38,14 @@ pub(super) struct Link {
     kept: BTreeMap<String, Held>,
 }
 
+/// A guardian that answered.
+struct Reached {
+    socket: OwnedFd,
+    reaped: Option<i32>,
+    others: Vec<Reaped>,
+    held: Held,
+}
+
 type Lent<'a> = BTreeMap<parcel::Tag, std::os::fd::BorrowedFd<'a>>;
 
 impl Link {
@@ -64,7 +72,7 @@ impl Link {
     /// Connects, starting a guardian if none answers. Without one the shim goes on, and tries again later.
     fn connect(&mut self, hello: &ToGuardian, lent: &Lent<'_>, poll: &Poll) -> Held {
         match self.try_connect(hello, lent) {
-            Ok((socket, (reaped, others), held)) => {
+            Ok(Reached { socket, reaped, others, held }) => {
                 // Adding fails for lack of memory alone; then the guardian's end is noticed when something is sent.
                 let _ = poll.add(&socket, number::GUARDIAN, Ready::IN);
                 (self.socket, self.again, self.pause, self.reaped, self.others) = (Some(socket), None, PAUSES.0, reaped, others);
@@ -78,7 +86,7 @@ impl Link {
         }
     }
 
-    fn try_connect(&self, hello: &ToGuardian, lent: &Lent<'_>) -> io::Result<(OwnedFd, (Option<i32>, Vec<Reaped>), Held)> {
+    fn try_connect(&self, hello: &ToGuardian, lent: &Lent<'_>) -> io::Result<Reached> {
         let path = self.project.socket();
         let socket = socket::call(&path, SocketType::SEQPACKET).or_else(|_| {
             // Not a subreaper meanwhile: the guardian must not become a child of the one it is to outlive.
@@ -96,7 +104,7 @@ impl Link {
         let (said, held) = parcel::receive::<FromGuardian>(&socket)?;
         rustix::io::ioctl_fionbio(&socket, true)?;
         match said {
-            FromGuardian::Held { reaped, others } => Ok((socket, (reaped, others), held)),
+            FromGuardian::Held { reaped, others } => Ok(Reached { socket, reaped, others, held }),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rcompose_supervise::{Exit, Restart, Stream};
+use rcompose_supervise::{Exit, Restart, Stream, forget, forget_project};
 
 use crate::bundle;
 use crate::rig::{Rig, kill, until};
@@ -56,6 +56,33 @@ fn a_port_is_held_until_it_is_released_whoever_is_killed() {
         rig.client.control(name).unwrap().signal(9).unwrap();
         rig.end(name);
     }
+    rig.settle();
+}
+
+#[test]
+fn a_project_whose_containers_are_forgotten_is_taken_away() {
+    let rig = Rig::new();
+    let folder = rig.project.folder().to_owned();
+    let refused = || forget_project(&rig.project).unwrap_err().to_string();
+    rig.sh("a", "sleep 1000");
+    assert!(refused().contains("the container a is left"));
+    rig.client.control("a").unwrap().signal(9).unwrap();
+    rig.end("a");
+    rig.client.keep("x", &[File::open("/dev/null").unwrap().as_fd()]).unwrap();
+    forget(&rig.place("a")).unwrap();
+    assert!(refused().contains("descriptors are kept"));
+    rig.client.release("x").unwrap();
+    let began = std::time::Instant::now();
+    forget_project(&rig.project).unwrap();
+    assert!(!folder.exists() && rig.left().is_empty(), "{:?}", rig.left());
+    assert!(
+        began.elapsed() < Duration::from_millis(900),
+        "a guardian that is told to go does not wait: {:?}",
+        began.elapsed()
+    );
+    forget_project(&rig.project).unwrap();
+    rig.sh("a", "exit 3");
+    assert_eq!(rig.end("a").exit_code(), Some(3));
     rig.settle();
 }
 
