@@ -54,6 +54,7 @@ impl Known {
             created: String::new(),
             groups: plan.cgroup.folders.iter().map(group).collect(),
             no_pivot: false,
+            hooked: false,
         };
         let hooks = [("poststart", &plan.hooks.poststart), ("poststop", &plan.hooks.poststop)];
         let hooks = hooks.into_iter().map(|(name, hooks)| (name.to_owned(), hooks.clone())).collect();

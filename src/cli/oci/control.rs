@@ -81,7 +81,7 @@ pub(super) fn remove(face: &Face, id: &str, force: bool) -> Result<()> {
     };
     container.delete(force)?;
     // The spec may be damaged, and the container is to go all the same.
-    let spec = face.store.spec(id).ok();
+    let spec = Some(()).filter(|()| container.record().hooked).and_then(|()| face.store.spec(id).ok());
     face.store.forget(id)?;
     let hooks = spec
         .as_ref()

@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
 use rcompose_runtime::bundle::Bundle;
 use rcompose_runtime::plan::{self, Choices, Plan};
 use rcompose_runtime::{Created, Foreground, How, Raw, Record, Start};
@@ -42,7 +41,7 @@ impl Made {
         let plan = plan::plan(id, &bundle.spec, &bundle.folder, &host, choices)?;
         face.warn(&plan.warnings);
         face.store.reserve(id)?;
-        let made = Self::launch(face, &plan, &bundle.spec, console.as_ref(), choices);
+        let made = Self::launch(face, &plan, &bundle.text, console.as_ref(), choices);
         if made.is_err() {
             face.store.forget(id)?;
             // What the hooks of the host made for it, its own hooks take away.
@@ -52,7 +51,7 @@ impl Made {
         made
     }
 
-    fn launch(face: &Face, plan: &Plan, spec: &Spec, console: Option<&OwnedFd>, choices: Choices) -> Result<Self> {
+    fn launch(face: &Face, plan: &Plan, spec: &[u8], console: Option<&OwnedFd>, choices: Choices) -> Result<Self> {
         let start = face.store.start_socket(&plan.id)?;
         let how = How {
             start: Start::Later(&start),
@@ -86,6 +85,7 @@ fn empty_record(plan: &Plan) -> Record {
         created: jiff::Timestamp::now().to_string(),
         groups: plan.cgroup.folders.iter().map(group).collect(),
         no_pivot: false,
+        hooked: !plan.hooks.poststart.is_empty() || !plan.hooks.poststop.is_empty(),
     }
 }
 
@@ -141,6 +141,9 @@ pub(super) fn start(face: &Face) -> Result<u8> {
 fn begin(face: &Face, id: &str) -> Result<()> {
     let container = face.store.read(id)?;
     container.start()?;
+    if !container.record().hooked {
+        return Ok(());
+    }
     let spec = face.store.spec(id)?;
     let hooks = spec.hooks().as_ref().and_then(|it| it.poststart().clone()).unwrap_or_default();
     let annotations = spec.annotations().clone().unwrap_or_default().into_iter().collect();
