@@ -97,7 +97,13 @@ impl Launcher for Oci {
         let (ours, theirs) = UnixStream::pair().map_err(|error| format!("make a pair of sockets: {error}"))?;
         let console = if streams.is_none() { Some(OwnedFd::from(theirs)) } else { None };
         let stdio = streams.as_ref().map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]);
-        let how = How { start: Start::Later(&gate), stdio, console: console.as_ref().map(AsFd::as_fd), preserve_fds: 0 };
+        let how = How {
+            start: Start::Later(&gate),
+            stdio,
+            console: console.as_ref().map(AsFd::as_fd),
+            preserve_fds: 0,
+            told: None,
+        };
         let created = rcompose_runtime::create(&plan, how).map_err(words)?;
         known.record.pid = created.pid;
         known.record.began = created.began;
@@ -172,9 +178,10 @@ impl Launcher for Oci {
         let (ours, theirs) = UnixStream::pair().map_err(|error| format!("make a pair of sockets: {error}"))?;
         let console = if streams.is_none() { Some(OwnedFd::from(theirs)) } else { None };
         let stdio = streams.as_ref().map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]);
-        let how = How { start: Start::Now, stdio, console: console.as_ref().map(AsFd::as_fd), preserve_fds: 0 };
+        let how = How { start: Start::Now, stdio, console: console.as_ref().map(AsFd::as_fd), preserve_fds: 0, told: None };
         let created = container.exec(&planned, how).map_err(words)?;
-        let master = console.map(|_| rcompose_runtime::receive_terminal(&ours)).transpose();
+        drop(console);
+        let master = Some(()).filter(|()| exec.tty).map(|()| rcompose_runtime::receive_terminal(&ours)).transpose();
         match master {
             Ok(master) => Ok(Made { pid: created.pid, pidfd: created.pidfd, master, warnings: [warnings, created.warnings].concat() }),
             Err(error) => {

@@ -46,6 +46,7 @@ pub(super) fn exec(face: &Face) -> Result<u8> {
         stdio: None,
         console: console.as_ref().map(AsFd::as_fd),
         preserve_fds: make::preserved(face)?,
+        told: None,
     };
     let created = container.exec(&planned, how)?;
     face.warn(&created.warnings);

@@ -40,11 +40,32 @@ pub struct How<'a> {
     pub console: Option<BorrowedFd<'a>>,
     /// Up to how many of the caller's descriptors from 3 on the program keeps: those that are left open over execve.
     pub preserve_fds: u32,
+    /// Is told of the process before its program can begin.
+    pub told: Option<Told<'a>>,
+}
+
+/// Whoever writes down that a process is there, while that is still being set up. What it refuses is not begun.
+#[derive(Clone, Copy)]
+pub struct Told<'a>(pub &'a dyn Fn(Named) -> Result<()>);
+
+impl std::fmt::Debug for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+/// A process, by what tells it from any other.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    /// Its id.
+    pub pid: i32,
+    /// When it began, in ticks since boot.
+    pub began: u64,
 }
 
 impl Default for How<'_> {
     fn default() -> Self {
-        Self { start: Start::Now, stdio: None, console: None, preserve_fds: 0 }
+        Self { start: Start::Now, stdio: None, console: None, preserve_fds: 0, told: None }
     }
 }
 
@@ -190,7 +211,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     drop(theirs);
     let (has_gate, enters_itself) = (listening.is_some(), groups.is_some());
     let mut parent = Parent { task, ours, procfs, hook_state, pid, has_gate, enters_itself, warnings: Vec::new() };
-    parent.attend(!joins.is_empty()).map_err(|error| parent.clean_up(error))
+    parent.attend(!joins.is_empty(), how.told).map_err(|error| parent.clean_up(error))
 }
 
 /// Makes what a later start knocks at.
@@ -287,7 +308,7 @@ struct Parent<'a> {
 }
 
 impl Parent<'_> {
-    fn attend(&mut self, joins: bool) -> Result<Created> {
+    fn attend(&mut self, joins: bool, told: Option<Told<'_>>) -> Result<Created> {
         if joins {
             self.pid = self.joined()?;
         }
@@ -306,6 +327,9 @@ impl Parent<'_> {
         }
         self.oom_score()?;
         self.write_state("creating")?;
+        if let Some(Told(told)) = told {
+            told(Named { pid: self.pid, began: self.began()? })?;
+        }
         self.answer()?;
         while let Some(message) = self.receive()? {
             match message.kind {
@@ -332,9 +356,12 @@ impl Parent<'_> {
     }
 
     fn created(&mut self, pidfd: OwnedFd) -> Result<Created> {
-        let began = host::process(self.pid).map(|(began, _)| began);
+        Ok(Created { pid: self.pid, pidfd, began: self.began()?, warnings: std::mem::take(&mut self.warnings) })
+    }
+
+    fn began(&self) -> Result<u64> {
         let gone = || RuntimeError::Died { during: "it was being made".to_owned(), how: "no trace of it is left".to_owned() };
-        Ok(Created { pid: self.pid, pidfd, began: began.ok_or_else(gone)?, warnings: std::mem::take(&mut self.warnings) })
+        host::process(self.pid).map(|(began, _)| began).ok_or_else(gone)
     }
 
     /// The process that joined the namespaces hands over to its successor, which is the parent's child as well.
