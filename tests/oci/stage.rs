@@ -46,6 +46,11 @@ pub(crate) fn is_of_host(line: &str) -> bool {
     fs::read_link(format!("/proc/self/ns/{kind}")).is_ok_and(|own| own == Path::new(link))
 }
 
+/// Returns whether there is v2 and nothing else.
+pub(crate) fn is_unified() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
 impl Stage {
     /// Sets a stage, or says why there can be none.
     pub(crate) fn set(name: &'static str) -> Option<Self> {
