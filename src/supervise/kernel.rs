@@ -107,15 +107,22 @@ pub(crate) fn limit_descriptors(command: &mut Command, limit: Rlimit) {
     unsafe { command.pre_exec(limited) };
 }
 
-/// Returns a child that has ended and was not reaped, without reaping it.
-pub(crate) fn ended_child() -> Option<i32> {
+/// Returns number and wait status of a child that has ended, without reaping it: `pid` or any.
+pub(crate) fn ended_child(pid: Option<i32>) -> Option<(i32, i32)> {
+    let (kind, number) = pid.and_then(|it| libc::id_t::try_from(it).ok()).map_or((libc::P_ALL, 0), |it| (libc::P_PID, it));
     // SAFETY: an all-zero `siginfo_t` is valid, and the kernel fills it.
     let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
     // SAFETY: the structure outlives the call.
-    let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut found, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
-    // SAFETY: of a child this field is set, and without one it is 0.
-    let pid = unsafe { found.si_pid() };
-    (result == 0 && pid != 0).then_some(pid)
+    let result = unsafe { libc::waitid(kind, number, &raw mut found, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
+    // SAFETY: of a child these fields are set, and without one they are 0.
+    let (pid, status) = unsafe { (found.si_pid(), found.si_status()) };
+    // As wait(2) has it: a status in the second byte, or a signal in the first with a bit for a core.
+    let status = match found.si_code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => status,
+    };
+    (result == 0 && pid != 0).then_some((pid, status))
 }
 
 /// Runs a function in a child of this process, which has one thread. The child ends with what the function returns.

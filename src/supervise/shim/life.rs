@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::{AGAIN, STATUS, Shim, number};
 use crate::event::What;
@@ -161,18 +161,29 @@ impl Shim<'_> {
         Ok(())
     }
 
-    /// Reaps whatever was left to this subreaper.
+    /// Reaps whatever was left to this subreaper, but not the first process: as long as its end is not written, it is to tell the guardian
+    /// of it should this shim be killed.
     pub(super) fn reap(&mut self) {
         let first = self.who().map(|it| it.pid);
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            let pid = pid.as_raw_nonzero().get();
-            if Some(pid) == first && self.process.is_some() {
-                self.reaped = Some(status.as_raw());
-            } else if let Some(id) = self.execs.reaped(pid, status.as_raw()) {
-                self.exec_ended(id, Some(status.as_raw()));
+        if let Some((_, status)) = first.and_then(|it| kernel::ended_child(Some(it))) {
+            self.first_ended(status);
+            return;
+        }
+        while let Some((pid, status)) = kernel::ended_child(None) {
+            if Some(pid) == first {
+                self.first_ended(status);
+                return;
+            }
+            let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+            if let Some(id) = self.execs.reaped(pid, status) {
+                self.exec_ended(id, Some(status));
             }
         }
-        if self.reaped.is_some() && self.process.is_some() {
+    }
+
+    fn first_ended(&mut self, status: i32) {
+        if self.process.is_some() {
+            self.reaped = Some(status);
             self.process_ended();
         }
     }
@@ -223,7 +234,6 @@ impl Shim<'_> {
         {
             self.record.warnings.push(reason);
         }
-        self.end_execs();
         if self.pipes.pump(&mut self.log, LAST_ROUNDS).is_err() || !self.pipes.is_empty() {
             // A full disk: what waits in the pipes is older than what the next run writes.
             self.ending = Some((exit, now + AGAIN));
@@ -236,6 +246,7 @@ impl Shim<'_> {
             Duration::ZERO
         };
         let never_ran = matches!(exit, Exit::NotStarted(_)) && self.record.restarts == 0;
+        let first = self.who().map(|it| it.pid);
         let mut next = self.record.clone();
         let verdict = next.row.after(self.task.restart, &exit, up, never_ran || next.stop.is_some());
         next.phase = match verdict {
@@ -252,6 +263,10 @@ impl Shim<'_> {
             return;
         }
         self.record = next;
+        if let Some(first) = first.and_then(Pid::from_raw) {
+            let _ = waitpid(Some(first), WaitOptions::NOHANG);
+        }
+        self.end_execs();
         self.tell();
         self.pipes.drop_master(&self.poll);
         if self.record.phase == Phase::Ended {
