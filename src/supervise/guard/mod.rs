@@ -217,7 +217,9 @@ impl Guardian {
     fn look_around(&mut self) {
         for place in self.project.containers().unwrap_or_default() {
             let record = Task::read(&place).ok().and_then(|task| Record::read(&task.record()).ok().flatten());
-            if record.is_some_and(|it| it.phase != Phase::Ended) && holding::is_alone(&place) {
+            // One that has ended and was not left yet is: its sockets and pipes are to go.
+            let is_due = record.is_some_and(|it| it.phase != Phase::Ended || place.socket().exists());
+            if is_due && holding::is_alone(&place) {
                 let holding = Holding { respawn_at: Some(kernel::since_boot()), ..Holding::default() };
                 self.holdings.insert(place.name().to_owned(), holding);
             }
