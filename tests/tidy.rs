@@ -37,6 +37,7 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("src/context", "context", &[]),
     ("src/credentials", "credentials", &[]),
     ("src/image", "image", &[]),
+    ("src/network", "network", &[]),
     ("src/runtime", "runtime", &[]),
 ];
 
