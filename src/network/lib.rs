@@ -5,6 +5,8 @@
 //!   project's wanted state → tables of rules), [`options`] (of docker's bridge driver), [`files`] (`/etc/hosts`, `/etc/resolv.conf`).
 //! - Linux: [`bridge`], [`netns`], [`endpoint`] make interfaces; [`firewall`] puts rules in force; [`hold`](fn@hold) reserves ports;
 //!   [`docker`] and [`host`] are about who else is on this host; [`census`] lists and removes all that a project has.
+//! - Lasting: [`dns`] answers containers' questions, [`proxy`] carries what the kernel's rules cannot. Each is one descriptor to wait for, a
+//!   deadline, and a function to call then; the guardian drives them.
 //!
 //! Everything is safe to repeat: what is there already stays, what is gone is removed. Nothing of it needs a program at run time, an async
 //! runtime or a second thread.
@@ -14,6 +16,8 @@
 #![cfg(target_os = "linux")]
 
 mod cidr;
+mod connecting;
+pub mod dns;
 mod error;
 pub mod files;
 pub mod ipam;
@@ -22,7 +26,9 @@ mod mac;
 pub mod names;
 pub mod options;
 mod ports;
+pub mod proxy;
 pub mod rules;
+mod watch;
 
 pub use cidr::Cidr;
 pub use error::{IpamError, NetworkError, PortError, Result};

@@ -105,6 +105,7 @@ fn switches(bridge: &Bridge) -> Result<()> {
         sysctl::write(&format!("net/ipv4/conf/{name}/route_localnet"), "1")?;
     }
     sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
+    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
     sysctl::write_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_ipv6 { "0" } else { "1" })
 }
 

@@ -71,7 +71,17 @@ pub fn attach(namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
         Err(error) if error.errno() == Some(libc::EEXIST) => again(&socket, namespace, endpoint, error)?,
         other => other?,
     }
-    netns::within(namespace, || configure(endpoint))?
+    netns::within(namespace, || configure(endpoint))??;
+    if let On::Bridge { veth, .. } = &endpoint.on {
+        settle(&socket, veth)?;
+    }
+    Ok(())
+}
+
+/// Asks for an interface. The kernel notices that a pair is up a little later, and until then a bridge forwards nothing of it: the first
+/// packet would be lost, and sent again after a second. Being asked, it looks at once (`rtnl_getlink`, since Linux 6.8).
+fn settle(socket: &Socket, name: &str) -> Result<()> {
+    link::find(socket, name).map(drop)
 }
 
 /// Detaches a container from a network while it goes on. A container that ends takes its interfaces along: dropping its namespace is
@@ -193,14 +203,18 @@ fn configure(endpoint: &Endpoint) -> Result<()> {
     // Before it is switched on, or it asks around for an address of its own.
     sysctl::write_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_ipv6 { "0" } else { "1" })?;
     sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
+    if has_ipv6 {
+        // Nobody else has an address that we gave, so none has to wait a second for others to object.
+        sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
+    }
     for (switch, value) in &endpoint.switches {
         sysctl::write(switch, value)?;
     }
     let mut batch = Batch::default();
+    link::up(&mut batch, name, link.index);
     for address in &endpoint.addresses {
         route::add_address(&mut batch, name, link.index, *address);
     }
-    link::up(&mut batch, name, link.index);
     for gateway in &endpoint.gateways {
         if gateway.is_unspecified() {
             route::add_direct(&mut batch, link.index, gateway.is_ipv4());
@@ -208,5 +222,7 @@ fn configure(endpoint: &Endpoint) -> Result<()> {
             route::add_default(&mut batch, link.index, *gateway);
         }
     }
-    socket.request(&batch)
+    socket.request(&batch)?;
+    settle(&socket, name)?;
+    route::wait_for_local(&socket, &endpoint.addresses)
 }

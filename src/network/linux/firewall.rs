@@ -4,7 +4,7 @@ mod encode;
 
 use crate::linux::netlink::Socket;
 use crate::linux::nftables;
-use crate::rules::{self, Family, Wanted};
+use crate::rules::{self, Family, Table, Wanted};
 use crate::{Protocol, Result, names};
 
 pub(crate) const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
@@ -51,6 +51,14 @@ pub fn set_backends(wanted: &Wanted, protocol: Protocol, port: u16) -> Result<()
                 encode::replace(batch, table.family, &table.name, &chain, &mut set);
             }
         }
+    })
+}
+
+/// Makes a table what is given, in the namespace of the caller.
+pub(crate) fn replace_table(table: &Table) -> Result<()> {
+    nftables::commit(&Socket::netfilter()?, |batch| {
+        nftables::drop_table(batch, number(table.family), &table.name);
+        encode::table(batch, table, &mut 0);
     })
 }
 

@@ -1,7 +1,9 @@
 //! Addresses and routes. Source: `linux/if_addr.h`, `linux/rtnetlink.h`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
+use crate::cidr::bits;
 use crate::linux::link::family;
 use crate::linux::message::{self, ACK, Batch, CREATE, DUMP, REPLACE};
 use crate::linux::netlink::Socket;
@@ -27,6 +29,13 @@ const MAIN: u8 = 254;
 const BOOT: u8 = 3;
 /// `RTN_UNICAST`.
 const UNICAST: u8 = 1;
+/// `RTN_LOCAL`.
+const LOCAL_ROUTE: u8 = 2;
+
+/// How often, and how far apart, a new address is looked at: mostly it is there the first time.
+const LOOKS: usize = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_micros(200);
+
 /// `RTM_F_CLONED`: a path that was looked up, not a route.
 const CLONED: u32 = 0x200;
 
@@ -72,6 +81,33 @@ fn add(batch: &mut Batch, doing: String, index: u32, of: IpAddr, gateway: Option
         }
         it.u32(ROUTE_OUT, index);
     });
+}
+
+/// Waits until the kernel takes packets to its new addresses of IPv6, which it begins a little after it has given them.
+///
+/// # Errors
+/// What the kernel reports; that it takes longer than usual is none.
+pub(crate) fn wait_for_local(socket: &Socket, addresses: &[Cidr]) -> Result<()> {
+    for address in addresses.iter().filter(|it| !it.is_ipv4()) {
+        for _ in 0..LOOKS {
+            if is_local(socket, address.address())? {
+                break;
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+    Ok(())
+}
+
+fn is_local(socket: &Socket, address: IpAddr) -> Result<bool> {
+    let mut batch = Batch::default();
+    let fixed = [family(address), bits(address), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    batch.push(format!("look up the route to {address}"), GET_ROUTE, ACK, &fixed, |it| it.bytes(ROUTE_TO, &octets(address)));
+    match socket.ask(&batch) {
+        Ok(items) => Ok(items.first().is_some_and(|(_, payload)| payload.get(7) == Some(&LOCAL_ROUTE))),
+        Err(error) if error.errno() == Some(libc::ENETUNREACH) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Addresses of all interfaces, each with the interface's number.
