@@ -6,6 +6,7 @@ pub(crate) mod netlink;
 pub mod bridge;
 pub mod census;
 pub mod conntrack;
+pub(crate) mod diagnosis;
 pub mod docker;
 pub mod endpoint;
 pub mod firewall;

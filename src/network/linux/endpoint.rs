@@ -121,9 +121,7 @@ fn make(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Resu
             let found = link::find(socket, bridge)?.ok_or_else(|| NetworkError::NoInterface { name: bridge.clone() })?;
             let near = Near { name: veth, group: names::group(&endpoint.project), bridge: found.index, bridge_name: bridge };
             link::make_veth(&mut batch, &near, &inside);
-            if *isolated {
-                link::isolate(&mut batch, veth);
-            }
+            link::set_membership(&mut batch, veth, *isolated);
             socket.request(&batch).map_err(|error| full(socket, &found, error))
         }
         On::Macvlan { parent, mode } => hang(socket, "macvlan", parent, macvlan_mode(mode), &inside),

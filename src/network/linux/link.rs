@@ -28,6 +28,8 @@ const MEMBER_DATA: u16 = 5;
 const FORWARD_DELAY: u16 = 1;
 const STP: u16 = 5;
 const PEER: u16 = 1;
+/// `IFLA_BRPORT_MODE`.
+const HAIRPIN: u16 = 4;
 /// `IFLA_BRPORT_ISOLATED`.
 const ISOLATED: u16 = 33;
 /// `IFLA_MACVLAN_MODE` and `IFLA_IPVLAN_MODE`.
@@ -233,13 +235,19 @@ pub(crate) fn set_master(batch: &mut Batch, name: &str, index: u32, bridge: u32)
     batch.push(format!("put {name} on its bridge"), NEW_LINK, ACK, &fixed(index, UP, UP), |it| it.u32(MASTER, bridge));
 }
 
-/// Keeps an interface of a bridge from those that are kept likewise. The bridge itself talks to all.
-pub(crate) fn isolate(batch: &mut Batch, name: &str) {
-    batch.push(format!("isolate {name} from its neighbours"), NEW_LINK, ACK, &fixed(0, 0, 0), |it| {
+/// Sets how an interface is part of a bridge. One that is isolated is kept from those that are so too; the bridge itself talks to all.
+///
+/// What came in by an interface may go out by it again: a container that asks the host for a port of its own comes back to itself, and where
+/// bridged packets are translated (`br_netfilter`) that happens within the bridge.
+pub(crate) fn set_membership(batch: &mut Batch, name: &str, isolated: bool) {
+    batch.push(format!("set how {name} is part of its bridge"), NEW_LINK, ACK, &fixed(0, 0, 0), |it| {
         it.text(NAME, name);
         it.nest(INFORMATION, |it| {
             it.text(MEMBER_KIND, "bridge");
-            it.nest(MEMBER_DATA, |it| it.u8(ISOLATED, 1));
+            it.nest(MEMBER_DATA, |it| {
+                it.u8(HAIRPIN, 1);
+                it.u8(ISOLATED, u8::from(isolated));
+            });
         });
     });
 }

@@ -50,6 +50,11 @@ impl Socket {
         Self::open(Some(netlink::NETFILTER))
     }
 
+    /// For sockets.
+    pub(crate) fn diagnosis() -> Result<Self> {
+        Self::open(Some(netlink::SOCK_DIAG))
+    }
+
     fn open(protocol: Option<Protocol>) -> Result<Self> {
         let fd = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(NetworkError::step("open a netlink socket"))?;

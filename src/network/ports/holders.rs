@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use crate::Protocol;
+use crate::linux::diagnosis;
 
 /// State of a TCP socket that waits for connections. Source: `include/net/tcp_states.h`.
 const LISTENING: u8 = 10;
@@ -63,7 +64,7 @@ pub(crate) fn conflicts(wanted: IpAddr, held: IpAddr) -> bool {
 }
 
 /// What is said where no process holds a port that is taken.
-pub(crate) const NOBODY: &str = "connections that are still closing; it is free in a minute";
+pub(crate) const NOBODY: &str = "no process that can be seen from here, or by connections that are still closing";
 
 /// Says who holds a port, as `nginx (pid 12)`; nothing when no socket has it.
 pub(crate) fn holder(proc: &Path, protocol: Protocol, address: IpAddr, port: u16) -> Option<String> {
@@ -73,7 +74,17 @@ pub(crate) fn holder(proc: &Path, protocol: Protocol, address: IpAddr, port: u16
         Protocol::Sctp => &[],
     };
     let read = |list: &&str| parse(&fs::read_to_string(proc.join("thread-self/net").join(list)).unwrap_or_default());
-    let held = lists.iter().flat_map(read).filter(|it| it.port == port && conflicts(address, it.address));
+    // A port that is held for publishing is bound and no more.
+    let bound = if protocol == Protocol::Tcp {
+        diagnosis::bound().unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let held = lists
+        .iter()
+        .flat_map(read)
+        .chain(bound)
+        .filter(|it| it.port == port && conflicts(address, it.address));
     // The same family first: across families a conflict is a guess.
     let first = held.min_by_key(|it| it.address.is_ipv4() != address.is_ipv4())?;
     Some(process(proc, first.inode).unwrap_or_else(|| "a process that cannot be seen from here".to_owned()))
