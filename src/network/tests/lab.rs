@@ -148,3 +148,10 @@ pub(crate) fn ask(to: impl Into<SocketAddr>) -> Option<String> {
     std::io::Read::read_to_string(&mut connection, &mut text).ok()?;
     Some(text)
 }
+
+/// Waits until a descriptor is ready, or so long.
+pub(crate) fn wait(fd: impl AsFd, limit: Duration) {
+    let limit = rustix::event::Timespec::try_from(limit).unwrap();
+    let mut polled = [rustix::event::PollFd::new(&fd, rustix::event::PollFlags::IN)];
+    let _ = rustix::event::poll(&mut polled, Some(&limit));
+}
