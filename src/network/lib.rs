@@ -3,7 +3,7 @@
 //!
 //! - Pure: [`ipam`] (subnets and addresses), [`names`] (of interfaces and tables), [`PortRequest`] (published ports), [`rules`] (a
 //!   project's wanted state → tables of rules), [`options`] (of docker's bridge driver), [`files`] (`/etc/hosts`, `/etc/resolv.conf`).
-//! - Linux: [`bridge`], [`netns`], [`endpoint`] make interfaces; [`firewall`] puts rules in force; [`hold`](fn@hold) reserves ports;
+//! - Linux: [`bridge`], [`netns`], [`endpoint`] make interfaces; [`Firewall`] puts rules in force; [`hold`](fn@hold) reserves ports;
 //!   [`docker`] and [`host`] are about who else is on this host; [`census`] lists and removes all that a project has.
 //! - Lasting: [`dns`] answers containers' questions, [`proxy`] carries what the kernel's rules cannot. Each is one descriptor to wait for, a
 //!   deadline, and a function to call then; the guardian drives them.
@@ -33,7 +33,8 @@ mod watch;
 pub use cidr::Cidr;
 pub use error::{IpamError, NetworkError, PortError, Result};
 pub use linux::{
-    bridge, census, conntrack, docker, endpoint, firewall,
+    bridge, census, conntrack, docker, endpoint,
+    firewall::Firewall,
     hold::{Held, hold},
     host,
     link::Link,

@@ -9,7 +9,7 @@ pub mod conntrack;
 pub(crate) mod diagnosis;
 pub mod docker;
 pub mod endpoint;
-pub mod firewall;
+pub(crate) mod firewall;
 pub(crate) mod hold;
 pub mod host;
 pub(crate) mod link;

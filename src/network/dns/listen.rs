@@ -5,7 +5,8 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::files::SERVER;
-use crate::linux::{firewall, netns};
+use crate::linux::firewall::Firewall;
+use crate::linux::netns;
 use crate::rules::{Chain, Family, Hook, Match, Rule, Table, Verdict};
 use crate::{Cidr, NetworkError, Protocol, Result};
 
@@ -55,7 +56,7 @@ pub fn open(namespace: BorrowedFd<'_>, listen: Listen) -> Result<Sockets> {
             for (protocol, address) in ports {
                 rules.push(redirect(protocol, address.map_err(doing())?.port()));
             }
-            firewall::replace_table(&table(rules))?;
+            Firewall::open()?.set_table(&table(rules))?;
         }
         Ok(Sockets { udp: udp.into(), tcp: tcp.into() })
     })?

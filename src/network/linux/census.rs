@@ -1,8 +1,9 @@
 //! Everything of a project that is in the kernel.
 
+use crate::linux::docker;
+use crate::linux::firewall::Firewall;
 use crate::linux::link::{self, Link};
 use crate::linux::netlink::Socket;
-use crate::linux::{docker, firewall};
 use crate::rules::Family;
 use crate::{NetworkError, Result, names};
 
@@ -30,12 +31,12 @@ impl Census {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn of(project: &str) -> Result<Census> {
+pub fn of(firewall: &Firewall, project: &str) -> Result<Census> {
     let links = link::list(&Socket::route()?)?;
     let bridges: Vec<Link> = links.iter().filter(|it| it.kind == "bridge" && it.project() == Some(project)).cloned().collect();
     let veths = links.into_iter().filter(|it| is_veth(it, project)).collect();
-    let tables = firewall::list()?.into_iter().filter(|(_, it)| it == project).map(|(family, _)| family).collect();
-    let accepted = docker::list()?
+    let tables = firewall.list()?.into_iter().filter(|(_, it)| it == project).map(|(family, _)| family).collect();
+    let accepted = docker::list(firewall)?
         .into_iter()
         .filter(|it| bridges.iter().any(|bridge| bridge.name == it.bridge))
         .collect();
@@ -46,23 +47,23 @@ pub fn of(project: &str) -> Result<Census> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn projects() -> Result<Vec<String>> {
+pub fn projects(firewall: &Firewall) -> Result<Vec<String>> {
     let links = link::list(&Socket::route()?)?;
     let bridges = links.iter().filter(|it| it.kind == "bridge").filter_map(|it| it.project().map(str::to_owned));
-    let mut found: Vec<String> = bridges.chain(firewall::list()?.into_iter().map(|(_, project)| project)).collect();
+    let mut found: Vec<String> = bridges.chain(firewall.list()?.into_iter().map(|(_, project)| project)).collect();
     found.sort_unstable();
     found.dedup();
     Ok(found)
 }
 
 /// Removes everything of a project, and tries all of it whatever fails. Containers that still run lose their networks.
-pub fn remove_all(project: &str) -> Vec<NetworkError> {
+pub fn remove_all(firewall: &Firewall, project: &str) -> Vec<NetworkError> {
     let mut errors = Vec::new();
-    match of(project) {
+    match of(firewall, project) {
         Ok(census) => {
             let bridges: Vec<String> = census.bridges.iter().map(|it| it.name.clone()).collect();
-            errors.extend(docker::forget(&bridges).err());
-            errors.extend(firewall::remove(project).err());
+            errors.extend(docker::forget(firewall, &bridges).err());
+            errors.extend(firewall.remove(project).err());
             errors.extend(remove_links(project, &census).err());
         }
         Err(error) => errors.push(error),

@@ -1,7 +1,7 @@
 //! A Docker Engine on the same host. It drops what it does not know (`FORWARD` has the policy DROP), and an accept in a table of ours does
 //! not help, since a packet must pass all tables. What helps is an accept in the chain that docker keeps for others, `DOCKER-USER`.
 
-use crate::linux::firewall::{FAMILIES, number};
+use crate::linux::firewall::{FAMILIES, Firewall, number};
 use crate::linux::message::{self, ACK, Batch, CREATE};
 use crate::linux::netlink::Socket;
 use crate::linux::nftables::expression::{Expressions, INPUT_NAME, OUTPUT_NAME};
@@ -31,14 +31,14 @@ pub struct Accepted {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn accept(bridges: &[String]) -> Result<usize> {
-    let socket = Socket::netfilter()?;
+pub fn accept(firewall: &Firewall, bridges: &[String]) -> Result<usize> {
+    let socket = firewall.socket();
     let mut missing = Vec::new();
     for family in FAMILIES {
-        if !has_chain(&socket, family)? {
+        if !has_chain(socket, family)? {
             continue;
         }
-        let there = rules(&socket, family)?;
+        let there = rules(socket, family)?;
         for bridge in bridges {
             let wanted = [true, false].into_iter();
             let lacking = wanted.filter(|input| !there.iter().any(|it| it.bridge == *bridge && it.is_input == *input));
@@ -46,7 +46,7 @@ pub fn accept(bridges: &[String]) -> Result<usize> {
         }
     }
     if !missing.is_empty() {
-        nftables::commit(&socket, |batch| {
+        nftables::commit(socket, |batch| {
             missing.iter().for_each(|(family, bridge, is_input)| insert(batch, *family, bridge, *is_input))
         })?;
     }
@@ -57,13 +57,13 @@ pub fn accept(bridges: &[String]) -> Result<usize> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn forget(bridges: &[String]) -> Result<()> {
-    let socket = Socket::netfilter()?;
-    let ours: Vec<_> = list_with(&socket)?.into_iter().filter(|it| bridges.contains(&it.bridge)).collect();
+pub fn forget(firewall: &Firewall, bridges: &[String]) -> Result<()> {
+    let socket = firewall.socket();
+    let ours: Vec<_> = list(firewall)?.into_iter().filter(|it| bridges.contains(&it.bridge)).collect();
     if ours.is_empty() {
         return Ok(());
     }
-    let result = nftables::commit(&socket, |batch| {
+    let result = nftables::commit(socket, |batch| {
         for rule in &ours {
             let doing = format!("take the rule for {} out of {CHAIN}", rule.bridge);
             batch.push(doing, kind(DELETE_RULE), ACK, &fixed(number(rule.family)), |it| {
@@ -84,11 +84,8 @@ pub fn forget(bridges: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn list() -> Result<Vec<Accepted>> {
-    list_with(&Socket::netfilter()?)
-}
-
-fn list_with(socket: &Socket) -> Result<Vec<Accepted>> {
+pub fn list(firewall: &Firewall) -> Result<Vec<Accepted>> {
+    let socket = firewall.socket();
     let mut found = Vec::new();
     for family in FAMILIES {
         if has_chain(socket, family)? {

@@ -2,6 +2,7 @@
 
 mod encode;
 
+use crate::linux::message;
 use crate::linux::netlink::Socket;
 use crate::linux::nftables;
 use crate::rules::{self, Family, Table, Wanted};
@@ -17,86 +18,105 @@ pub(crate) fn number(family: Family) -> u8 {
     }
 }
 
-/// Makes a project's rules what is wanted, all at once: no packet sees half of them. Connections that are open stay so.
+/// A way to the kernel's rules.
 ///
-/// # Errors
-/// What the kernel refuses; the old rules stay then.
-pub fn apply(wanted: &Wanted) -> Result<()> {
-    let socket = Socket::netfilter()?;
-    let tables = rules::tables(wanted);
-    let name = names::table(&wanted.project);
-    nftables::commit(&socket, |batch| {
-        let mut set = 0;
-        for family in FAMILIES {
-            nftables::drop_table(batch, number(family), &name);
-        }
-        for table in &tables {
-            encode::table(batch, table, &mut set);
-        }
-    })
+/// Keep it open: what is replaced is destroyed a little later, and the kernel lets whoever closes such a socket wait for that, some 10 ms.
+#[derive(Debug)]
+pub struct Firewall {
+    socket: Socket,
 }
 
-/// Replaces the backends of one published port by those in `wanted`, and nothing else. The port must have been there at the last [`apply`].
-///
-/// # Errors
-/// What the kernel refuses; `ENOENT` when the port was not there.
-pub fn set_backends(wanted: &Wanted, protocol: Protocol, port: u16) -> Result<()> {
-    let socket = Socket::netfilter()?;
-    nftables::commit(&socket, |batch| {
-        let mut set = 0;
-        for table in rules::tables(wanted) {
-            let published = wanted.ports.iter().any(|it| it.protocol == protocol && it.port == port && it.is_of(table.family));
-            if published {
-                let chain = rules::port_chain(wanted, table.family, protocol, port);
-                encode::replace(batch, table.family, &table.name, &chain, &mut set);
+impl Firewall {
+    /// Opens a way to the rules of this thread's network namespace.
+    ///
+    /// # Errors
+    /// When the kernel gives no socket.
+    pub fn open() -> Result<Self> {
+        Ok(Self { socket: Socket::netfilter()? })
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Makes a project's rules what is wanted, all at once: no packet sees half of them. Connections that are open stay so.
+    ///
+    /// # Errors
+    /// What the kernel refuses; the old rules stay then.
+    pub fn apply(&self, wanted: &Wanted) -> Result<()> {
+        let tables = rules::tables(wanted);
+        let name = names::table(&wanted.project);
+        nftables::commit(&self.socket, |batch| {
+            let mut set = 0;
+            for family in FAMILIES {
+                nftables::drop_table(batch, number(family), &name);
+            }
+            for table in &tables {
+                encode::table(batch, table, &mut set);
+            }
+        })
+    }
+
+    /// Replaces the backends of one published port by those in `wanted`, and nothing else. The port must have been there at the last
+    /// [`Firewall::apply`].
+    ///
+    /// # Errors
+    /// What the kernel refuses; `ENOENT` when the port was not there.
+    pub fn set_backends(&self, wanted: &Wanted, protocol: Protocol, port: u16) -> Result<()> {
+        nftables::commit(&self.socket, |batch| {
+            let mut set = 0;
+            for table in rules::tables(wanted) {
+                let published = wanted.ports.iter().any(|it| it.protocol == protocol && it.port == port && it.is_of(table.family));
+                if published {
+                    let chain = rules::port_chain(wanted, table.family, protocol, port);
+                    encode::replace(batch, table.family, &table.name, &chain, &mut set);
+                }
+            }
+        })
+    }
+
+    /// Removes a project's rules; none are removed already.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn remove(&self, project: &str) -> Result<()> {
+        let name = names::table(project);
+        if !self.list()?.iter().any(|(_, it)| it == project) {
+            return Ok(());
+        }
+        nftables::commit(&self.socket, |batch| {
+            for family in FAMILIES {
+                nftables::drop_table(batch, number(family), &name);
+            }
+        })
+    }
+
+    /// Projects that have a table, with its family.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn list(&self) -> Result<Vec<(Family, String)>> {
+        let mut found = Vec::new();
+        for family in FAMILIES {
+            for (_, payload) in nftables::dump(&self.socket, nftables::GET_TABLE, number(family), |_| {})? {
+                let name = message::find(nftables::attributes(&payload), 1).map(message::text).unwrap_or_default();
+                found.extend(name.strip_prefix(names::TABLE_PREFIX).map(|project| (family, project.to_owned())));
             }
         }
-    })
-}
-
-/// Makes a table what is given, in the namespace of the caller.
-pub(crate) fn replace_table(table: &Table) -> Result<()> {
-    nftables::commit(&Socket::netfilter()?, |batch| {
-        nftables::drop_table(batch, number(table.family), &table.name);
-        encode::table(batch, table, &mut 0);
-    })
-}
-
-/// Removes a project's rules; none are removed already.
-///
-/// # Errors
-/// What the kernel refuses.
-pub fn remove(project: &str) -> Result<()> {
-    let socket = Socket::netfilter()?;
-    let name = names::table(project);
-    let there = projects_with(&socket)?;
-    if !there.iter().any(|(_, it)| it == project) {
-        return Ok(());
+        Ok(found)
     }
-    nftables::commit(&socket, |batch| {
-        for family in FAMILIES {
-            nftables::drop_table(batch, number(family), &name);
-        }
-    })
-}
 
-/// Projects that have a table, with its family.
-///
-/// # Errors
-/// What the kernel refuses.
-pub fn list() -> Result<Vec<(Family, String)>> {
-    projects_with(&Socket::netfilter()?)
-}
-
-fn projects_with(socket: &Socket) -> Result<Vec<(Family, String)>> {
-    let mut found = Vec::new();
-    for family in FAMILIES {
-        for (_, payload) in nftables::dump(socket, nftables::GET_TABLE, number(family), |_| {})? {
-            let name = super::message::find(nftables::attributes(&payload), 1)
-                .map(super::message::text)
-                .unwrap_or_default();
-            found.extend(name.strip_prefix(names::TABLE_PREFIX).map(|project| (family, project.to_owned())));
-        }
+    /// Makes a table what is given. One that is not there yet costs no waiting.
+    pub(crate) fn set_table(&self, table: &Table) -> Result<()> {
+        let there = nftables::dump(&self.socket, nftables::GET_TABLE, number(table.family), |_| {})?;
+        let is_there = there
+            .iter()
+            .any(|(_, payload)| message::find(nftables::attributes(payload), 1).map(message::text).as_deref() == Some(table.name.as_str()));
+        nftables::commit(&self.socket, |batch| {
+            if is_there {
+                nftables::drop_table(batch, number(table.family), &table.name);
+            }
+            encode::table(batch, table, &mut 0);
+        })
     }
-    Ok(found)
 }

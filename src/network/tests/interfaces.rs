@@ -88,7 +88,7 @@ fn attaching_is_safe_to_repeat_and_replaces_leftovers() {
     assert_eq!(endpoint::interfaces(old.as_fd()).unwrap(), []);
     endpoint::detach(new.as_fd(), "eth0").unwrap();
     endpoint::detach(new.as_fd(), "eth0").unwrap();
-    assert_eq!(census::of(PROJECT).unwrap().veths, []);
+    assert_eq!(census::of(&lab::firewall(), PROJECT).unwrap().veths, []);
 }
 
 #[test]
@@ -192,19 +192,20 @@ fn nothing_is_left_of_a_project() {
     }
     let networks: Vec<_> = (1..=3).map(|it| lab::network(it, true, false)).collect();
     let _containers: Vec<_> = (2..12).map(|it| Container::on(1 + it % 3, it, true)).collect();
-    rcompose_network::firewall::apply(&rcompose_network::rules::Wanted { project: PROJECT.to_owned(), networks, ports: Vec::new() })
+    lab::firewall()
+        .apply(&rcompose_network::rules::Wanted { project: PROJECT.to_owned(), networks, ports: Vec::new() })
         .unwrap();
     run(&format!("ip link add theirs group {} type bridge", names::group(PROJECT)));
-    let census = census::of(PROJECT).unwrap();
+    let census = census::of(&lab::firewall(), PROJECT).unwrap();
     assert_eq!((census.bridges.len(), census.veths.len(), census.tables.len()), (3, 10, 2));
-    assert_eq!(census::projects().unwrap(), [PROJECT]);
-    assert!(census::remove_all(PROJECT).is_empty());
-    assert!(census::of(PROJECT).unwrap().is_empty());
+    assert_eq!(census::projects(&lab::firewall()).unwrap(), [PROJECT]);
+    assert!(census::remove_all(&lab::firewall(), PROJECT).is_empty());
+    assert!(census::of(&lab::firewall(), PROJECT).unwrap().is_empty());
     assert!(run("ip -o link").contains("theirs"), "an interface of somebody else stays");
     assert!(run("nft list ruleset").is_empty());
     run("ip link del theirs");
     lab::network(1, true, false);
     let start = Instant::now();
-    assert!(census::remove_all(PROJECT).is_empty() && census::remove_all(PROJECT).is_empty());
+    assert!(census::remove_all(&lab::firewall(), PROJECT).is_empty() && census::remove_all(&lab::firewall(), PROJECT).is_empty());
     assert!(start.elapsed().as_secs() < 5);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rcompose_network::bridge::{self, Bridge};
 use rcompose_network::endpoint::{self, Endpoint, On};
-use rcompose_network::{Cidr, Mac, names, netns, rules};
+use rcompose_network::{Cidr, Firewall, Mac, names, netns, rules};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::thread::UnshareFlags;
 
@@ -30,6 +30,10 @@ pub(crate) fn enter() -> bool {
     // A new namespace has the switches of the host.
     run("ip link set lo up; echo 0 > /proc/sys/net/ipv4/ip_forward; echo 0 > /proc/sys/net/ipv6/conf/all/forwarding");
     true
+}
+
+pub(crate) fn firewall() -> Firewall {
+    Firewall::open().unwrap()
 }
 
 /// Runs a command in the shell, and returns what it printed.

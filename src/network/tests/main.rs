@@ -5,6 +5,7 @@
 
 mod addresses;
 mod carried;
+mod figures;
 mod interfaces;
 mod lab;
 mod names_served;

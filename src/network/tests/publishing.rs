@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rcompose_network::endpoint::{self, Endpoint, On};
 use rcompose_network::rules::{Backend, Gateway, Published, Wanted};
-use rcompose_network::{Cidr, PortRequest, Protocol, conntrack, docker, firewall, hold, host, netns};
+use rcompose_network::{Cidr, PortRequest, Protocol, conntrack, docker, hold, host, netns};
 
 use crate::lab::{self, Container, PROJECT, ask, bridge_name, run};
 
@@ -63,7 +63,7 @@ fn a_published_port_is_reached_from_everywhere_it_should_be() {
         tcp(8081, Some(IpAddr::from([127, 0, 0, 1])), to(&[&web], 80)),
         tcp(8082, Some(HOST.into()), to(&[&web], 80)),
     ];
-    firewall::apply(&wanted(networks, ports)).unwrap();
+    lab::firewall().apply(&wanted(networks, ports)).unwrap();
     let at = |address: [u8; 4], port| SocketAddr::new(address.into(), port);
     let at6 = |address: &str, port| SocketAddr::new(address.parse().unwrap(), port);
     let mut seen = Vec::new();
@@ -100,7 +100,7 @@ fn walls_stand_and_ways_out_are_open() {
     let (one, two, hidden) = (Container::on(1, 2, true), Container::on(2, 3, false), Container::on(3, 4, true));
     let outside = outside();
     [&one, &two, &hidden, &outside].into_iter().for_each(|it| it.serve(80, "here"));
-    firewall::apply(&wanted(networks, Vec::new())).unwrap();
+    lab::firewall().apply(&wanted(networks, Vec::new())).unwrap();
     assert_eq!(one.ask((outside.address, 80)).as_deref(), Some("here 10.9.0.1"), "masqueraded");
     assert_eq!(one.ask((outside.address6.unwrap(), 80)).as_deref(), Some("here fd09::1"), "masqueraded");
     for (what, from, to) in [
@@ -127,7 +127,9 @@ fn what_listens_on_loopback_is_out_of_reach_from_outside() {
     web.serve(80, "web");
     let secret = TcpListener::bind(("127.0.0.1", 7000)).unwrap();
     secret.set_nonblocking(true).unwrap();
-    firewall::apply(&wanted(networks, vec![tcp(8081, Some(IpAddr::from([127, 0, 0, 1])), to(&[&web], 80))])).unwrap();
+    lab::firewall()
+        .apply(&wanted(networks, vec![tcp(8081, Some(IpAddr::from([127, 0, 0, 1])), to(&[&web], 80))]))
+        .unwrap();
     for (from, gateway) in [(&peer, "172.18.1.1"), (&outside, "10.9.0.1")] {
         // One that sends to loopback over the wire.
         netns::within(from.fd(), || {
@@ -154,7 +156,7 @@ fn gateway_modes_open_what_they_say() {
     for port in [80, 81] {
         [&routed, &open, &outside].into_iter().for_each(|it| it.serve(port, "here"));
     }
-    firewall::apply(&wanted(networks, vec![tcp(8080, None, to(&[&routed], 80))])).unwrap();
+    lab::firewall().apply(&wanted(networks, vec![tcp(8080, None, to(&[&routed], 80))])).unwrap();
     assert_eq!(outside.ask((routed.address, 80)).as_deref(), Some("here 10.9.0.2"));
     assert_eq!(outside.ask((routed.address, 81)), None);
     assert_eq!(outside.ask((IpAddr::from(HOST), 8080)), None);
@@ -172,7 +174,7 @@ fn connections_are_spread_and_follow_the_backends() {
     let replicas: Vec<Container> = (0..5).map(|it| Container::on(1, it + 2, false)).collect();
     replicas.iter().zip(names).for_each(|(replica, name)| replica.serve(80, name));
     let mut state = wanted(networks, vec![tcp(4000, None, to(&replicas.iter().collect::<Vec<_>>(), 80))]);
-    firewall::apply(&state).unwrap();
+    lab::firewall().apply(&state).unwrap();
     let spread = |connections: usize| -> Vec<usize> {
         let answers: Vec<String> = (0..connections).map(|_| ask(([127, 0, 0, 1], 4000)).expect("no connection fails")).collect();
         names.iter().map(|name| answers.iter().filter(|it| it.starts_with(name)).count()).collect()
@@ -180,15 +182,15 @@ fn connections_are_spread_and_follow_the_backends() {
     let shares = spread(1000);
     assert!(shares.iter().all(|it| (170..=230).contains(it)), "{shares:?}");
     state.ports[0].backends[1].weight = 0;
-    firewall::set_backends(&state, Protocol::Tcp, 4000).unwrap();
+    lab::firewall().set_backends(&state, Protocol::Tcp, 4000).unwrap();
     assert_eq!(spread(40), [10, 0, 10, 10, 10]);
     state.ports[0].backends.truncate(2);
     state.ports[0].backends[0].weight = 9;
     state.ports[0].backends[1].weight = 1;
-    firewall::set_backends(&state, Protocol::Tcp, 4000).unwrap();
+    lab::firewall().set_backends(&state, Protocol::Tcp, 4000).unwrap();
     assert_eq!(spread(40), [36, 4, 0, 0, 0]);
     state.ports[0].backends.clear();
-    firewall::set_backends(&state, Protocol::Tcp, 4000).unwrap();
+    lab::firewall().set_backends(&state, Protocol::Tcp, 4000).unwrap();
     assert_eq!(ask(([127, 0, 0, 1], 4000)), None);
 }
 
@@ -205,7 +207,7 @@ fn open_connections_are_counted_and_stale_ones_forgotten() {
     let listener = netns::within(one.fd(), || TcpListener::bind(("0.0.0.0", 80))).unwrap().unwrap();
     let port = |container: &Container| Published { protocol: Protocol::Udp, host_ip: None, port: 5300, backends: to(&[container], 53) };
     let mut state = wanted(networks, vec![tcp(8080, None, to(&[&one], 80)), port(&one)]);
-    firewall::apply(&state).unwrap();
+    lab::firewall().apply(&state).unwrap();
     assert_eq!(conntrack::open_to(Protocol::Tcp, one.address, 80).unwrap(), 0);
     let connection = std::net::TcpStream::connect(("127.0.0.1", 8080)).unwrap();
     let accepted = listener.accept().unwrap();
@@ -218,7 +220,7 @@ fn open_connections_are_counted_and_stale_ones_forgotten() {
     asker.send_to(b"1", "127.0.0.1:5300").unwrap();
     assert_eq!(sockets[0].recv(&mut buffer).unwrap(), 1);
     state.ports[1] = port(&two);
-    firewall::set_backends(&state, Protocol::Udp, 5300).unwrap();
+    lab::firewall().set_backends(&state, Protocol::Udp, 5300).unwrap();
     assert_eq!(conntrack::forget_udp(one.address).unwrap(), 1);
     asker.send_to(b"22", "127.0.0.1:5300").unwrap();
     assert_eq!(sockets[1].recv(&mut buffer).unwrap(), 2);
@@ -233,8 +235,8 @@ fn a_port_is_held_and_its_holder_named() {
     let held = hold(&request(Some((8080, 8080))), &[]).unwrap();
     assert_eq!(held.sockets.len(), 2);
     let error = hold(&request(Some((8080, 8080))), &[]).unwrap_err().to_string();
-    let wanted = format!("port 8080/tcp of 0.0.0.0 is taken by network-");
-    assert!(error.starts_with(&wanted) && error.ends_with(&format!("(pid {})", std::process::id())), "{error}");
+    let wanted = "port 8080/tcp of 0.0.0.0 is taken by network-";
+    assert!(error.starts_with(wanted) && error.ends_with(&format!("(pid {})", std::process::id())), "{error}");
     assert_eq!(hold(&request(Some((8080, 8082))), &[8081]).unwrap().port, 8082);
     let _rest = hold(&request(Some((8081, 8081))), &[]).unwrap();
     let error = hold(&request(Some((8080, 8081))), &[]).unwrap_err().to_string();
@@ -275,26 +277,26 @@ fn dockers_wall_is_passed_while_the_network_is_there() {
     let networks = vec![lab::network(1, false, false)];
     let (web, outside) = (Container::on(1, 2, false), outside());
     web.serve(80, "web");
-    firewall::apply(&wanted(networks, vec![tcp(8080, None, to(&[&web], 80))])).unwrap();
+    lab::firewall().apply(&wanted(networks, vec![tcp(8080, None, to(&[&web], 80))])).unwrap();
     let bridges = [bridge_name(1)];
-    assert_eq!(docker::accept(&bridges).unwrap(), 0, "no docker, no rule");
+    assert_eq!(docker::accept(&lab::firewall(), &bridges).unwrap(), 0, "no docker, no rule");
     run(
         "iptables-nft -N DOCKER-USER; iptables-nft -A DOCKER-USER -j RETURN; iptables-nft -I FORWARD -j DOCKER-USER; iptables-nft -P FORWARD DROP",
     );
     let before = run("iptables-nft -S");
     assert_eq!(outside.ask((IpAddr::from(HOST), 8080)), None);
-    assert_eq!(docker::accept(&bridges).unwrap(), 2);
-    assert_eq!(docker::accept(&bridges).unwrap(), 0);
+    assert_eq!(docker::accept(&lab::firewall(), &bridges).unwrap(), 2);
+    assert_eq!(docker::accept(&lab::firewall(), &bridges).unwrap(), 0);
     assert!(outside.ask((IpAddr::from(HOST), 8080)).is_some());
-    assert_eq!(docker::list().unwrap().len(), 2);
+    assert_eq!(docker::list(&lab::firewall()).unwrap().len(), 2);
     let rules = run("iptables-nft -S DOCKER-USER");
     let name = &bridges[0];
     for rule in [format!("-A DOCKER-USER -i {name} "), format!("-A DOCKER-USER -o {name} ")] {
         assert!(rules.contains(&rule), "{rules}");
     }
     assert_eq!(host::findings().unwrap(), [host::Finding::NotForwarding { family: rcompose_network::rules::Family::Ipv6 }]);
-    docker::forget(&bridges).unwrap();
-    docker::forget(&bridges).unwrap();
+    docker::forget(&lab::firewall(), &bridges).unwrap();
+    docker::forget(&lab::firewall(), &bridges).unwrap();
     assert_eq!(run("iptables-nft -S"), before);
 }
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use proptest::prelude::*;
+use rcompose_network::Protocol;
 use rcompose_network::rules::{self, Backend, Family, Gateway, Network, Published, Wanted};
-use rcompose_network::{Protocol, firewall};
 
 use crate::lab::{self, run};
 
@@ -77,10 +77,10 @@ fn the_messages_say_what_the_text_says() {
         return;
     }
     let wanted = everything();
-    firewall::apply(&wanted).unwrap();
+    lab::firewall().apply(&wanted).unwrap();
     let ours = run("nft list ruleset");
     // A second time replaces the first.
-    firewall::apply(&wanted).unwrap();
+    lab::firewall().apply(&wanted).unwrap();
     assert_eq!(run("nft list ruleset"), ours);
     run("nft flush ruleset");
     let text: String = rules::tables(&wanted).iter().map(ToString::to_string).collect();
@@ -89,9 +89,9 @@ fn the_messages_say_what_the_text_says() {
     std::fs::write(&file, text).unwrap();
     run(&format!("nft -f {}", file.display()));
     assert_eq!(ours, run("nft list ruleset"));
-    assert_eq!(firewall::list().unwrap(), [(Family::Ipv4, "p".to_owned()), (Family::Ipv6, "p".to_owned())]);
-    firewall::remove("p").unwrap();
-    firewall::remove("p").unwrap();
+    assert_eq!(lab::firewall().list().unwrap(), [(Family::Ipv4, "p".to_owned()), (Family::Ipv6, "p".to_owned())]);
+    lab::firewall().remove("p").unwrap();
+    lab::firewall().remove("p").unwrap();
     assert_eq!(run("nft list ruleset"), "");
 }
 
@@ -101,14 +101,14 @@ fn a_change_of_backends_is_a_change_of_one_chain() {
         return;
     }
     let mut wanted = everything();
-    firewall::apply(&wanted).unwrap();
+    lab::firewall().apply(&wanted).unwrap();
     wanted.ports[4].backends = vec![backend("172.18.0.5", 80, 1), backend("172.18.0.6", 80, 1)];
-    firewall::set_backends(&wanted, Protocol::Tcp, 4000).unwrap();
+    lab::firewall().set_backends(&wanted, Protocol::Tcp, 4000).unwrap();
     let changed = run("nft list ruleset");
-    firewall::apply(&wanted).unwrap();
+    lab::firewall().apply(&wanted).unwrap();
     assert_eq!(changed, run("nft list ruleset"));
     wanted.ports[4].port = 4999;
-    let error = firewall::set_backends(&wanted, Protocol::Tcp, 4999).unwrap_err();
+    let error = lab::firewall().set_backends(&wanted, Protocol::Tcp, 4999).unwrap_err();
     assert_eq!(error.errno(), Some(2), "{error}");
 }
 
@@ -125,7 +125,7 @@ fn many_ports_fit_in_one_batch() {
         .map(|port| Published { protocol: Protocol::Tcp, host_ip: None, port, backends: Vec::new() })
         .collect();
     wanted.ports[0].backends = backends;
-    firewall::apply(&wanted).unwrap();
+    lab::firewall().apply(&wanted).unwrap();
     assert!(run("nft list ruleset").contains("numgen inc mod 100"));
 }
 

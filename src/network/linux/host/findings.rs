@@ -3,11 +3,11 @@
 use std::fmt;
 use std::fs;
 
-use crate::linux::firewall::number;
+use crate::linux::firewall::{Firewall, number};
 use crate::linux::message;
 use crate::linux::netlink::Socket;
 use crate::linux::nftables::{self, GET_CHAIN, attributes};
-use crate::linux::{docker, firewall, netns, sysctl};
+use crate::linux::{docker, netns, sysctl};
 use crate::rules::{Backend, Family, Network, Published, Wanted};
 use crate::{Protocol, Result, names};
 
@@ -124,7 +124,7 @@ fn probe() -> Result<()> {
     let port = Published { protocol: Protocol::Tcp, host_ip: None, port: 80, backends: vec![backend(2), backend(3)] };
     let wanted = Wanted { project: "probe".to_owned(), networks: vec![network], ports: vec![port] };
     let namespace = netns::anonymous()?;
-    netns::within(std::os::fd::AsFd::as_fd(&namespace), || firewall::apply(&wanted))?
+    netns::within(std::os::fd::AsFd::as_fd(&namespace), || Firewall::open()?.apply(&wanted))?
 }
 
 /// Chains that drop what is forwarded.
