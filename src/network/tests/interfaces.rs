@@ -209,3 +209,26 @@ fn nothing_is_left_of_a_project() {
     assert!(census::remove_all(&lab::firewall(), PROJECT).is_empty() && census::remove_all(&lab::firewall(), PROJECT).is_empty());
     assert!(start.elapsed().as_secs() < 5);
 }
+
+#[test]
+fn a_full_bridge_says_so() {
+    if !lab::enter() {
+        return;
+    }
+    lab::network(1, false, false);
+    let namespace = netns::anonymous().unwrap();
+    let full = (0..1100_u32).find_map(|number| {
+        let mut wanted = endpoint_of(&number.to_string(), 1, 2, false);
+        (wanted.addresses, wanted.gateways, wanted.mac) = (Vec::new(), Vec::new(), None);
+        wanted.interface = format!("eth{number}");
+        endpoint::attach(namespace.as_fd(), &wanted).err().map(|error| (number, error.to_string()))
+    });
+    let (number, error) = full.unwrap();
+    assert_eq!(number, 1023);
+    assert!(
+        error.ends_with("has 1023 interfaces, which is all that the kernel allows; spread the containers over several networks"),
+        "{error}"
+    );
+    assert_eq!(census::of(&lab::firewall(), PROJECT).unwrap().veths.len(), 1023);
+    assert!(census::remove_all(&lab::firewall(), PROJECT).is_empty());
+}
