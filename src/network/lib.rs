@@ -34,7 +34,7 @@ pub use cidr::Cidr;
 pub use error::{IpamError, NetworkError, PortError, Result};
 pub use linux::{
     bridge, census, conntrack, docker, endpoint,
-    firewall::Firewall,
+    firewall::{Firewall, RuleChanges},
     hold::{Held, hold},
     host,
     link::Link,

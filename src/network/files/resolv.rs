@@ -1,10 +1,13 @@
 //! `/etc/resolv.conf`. Source: resolv.conf(5).
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Where a container's name server is. Files in the wild name this address, since docker has it there too.
 pub const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+
+/// The port of name servers.
+const PORT: u16 = 53;
 
 /// What a file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +35,13 @@ impl Resolv {
             }
         }
         read
+    }
+
+    /// Where a container's questions about other names go: to its own servers (`dns`), else to the host's. That a server is the container's
+    /// own, as in the file of a host that is a container itself, is left out.
+    pub fn upstreams(&self, own: &[IpAddr]) -> Vec<SocketAddr> {
+        let servers = if own.is_empty() { &self.servers } else { own };
+        servers.iter().filter(|it| **it != SERVER).map(|it| SocketAddr::new(*it, PORT)).collect()
     }
 
     /// Writes the file of a container on the host of this one. Its search domains and options are the host's unless it has some of its own;

@@ -1,5 +1,6 @@
 //! A project's tables in the kernel.
 
+mod changes;
 mod encode;
 
 use crate::linux::message;
@@ -7,6 +8,8 @@ use crate::linux::netlink::Socket;
 use crate::linux::nftables;
 use crate::rules::{self, Family, Table, Wanted};
 use crate::{Protocol, Result, names};
+
+pub use changes::RuleChanges;
 
 pub(crate) const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
@@ -73,6 +76,16 @@ impl Firewall {
                 }
             }
         })
+    }
+
+    /// Whether the tables of a project are there. What is in them is not looked at: somebody who changes rules by hand may.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    pub fn holds(&self, wanted: &Wanted) -> Result<bool> {
+        let there = self.list()?;
+        let is_there = |family| there.iter().any(|(it, project)| *it == family && *project == wanted.project);
+        Ok(rules::tables(wanted).iter().all(|table| is_there(table.family)))
     }
 
     /// Removes a project's rules; none are removed already.

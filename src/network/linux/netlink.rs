@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "three options of netlink sockets that no safe crate here sets")]
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -42,23 +42,42 @@ pub(crate) struct Socket {
 impl Socket {
     /// For links, addresses and routes.
     pub(crate) fn route() -> Result<Self> {
-        Self::open(None)
+        Self::open(None, 0)
     }
 
     /// For nf_tables and connections.
     pub(crate) fn netfilter() -> Result<Self> {
-        Self::open(Some(netlink::NETFILTER))
+        Self::open(Some(netlink::NETFILTER), 0)
     }
 
     /// For sockets.
     pub(crate) fn diagnosis() -> Result<Self> {
-        Self::open(Some(netlink::SOCK_DIAG))
+        Self::open(Some(netlink::SOCK_DIAG), 0)
     }
 
-    fn open(protocol: Option<Protocol>) -> Result<Self> {
+    /// For what the kernel tells about nf_tables and connections by itself, to the group of this number.
+    pub(crate) fn notices(group: u32) -> Result<Self> {
+        Self::open(Some(netlink::NETFILTER), 1 << (group - 1))
+    }
+
+    /// Reads all notices there are, and returns whether there were any. Those that were lost count too.
+    pub(crate) fn drain(&self) -> Result<bool> {
+        let mut buffer = vec![0; ROOM];
+        let mut any = false;
+        loop {
+            match rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
+                Ok(_) | Err(Errno::NOBUFS) => any = true,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(any),
+                Err(errno) => return Err(NetworkError::step("read notices of the kernel")(errno)),
+            }
+        }
+    }
+
+    fn open(protocol: Option<Protocol>, groups: u32) -> Result<Self> {
         let fd = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
             .map_err(NetworkError::step("open a netlink socket"))?;
-        rustix::net::bind(&fd, &SocketAddrNetlink::new(0, 0)).map_err(NetworkError::step("bind a netlink socket"))?;
+        rustix::net::bind(&fd, &SocketAddrNetlink::new(0, groups)).map_err(NetworkError::step("bind a netlink socket"))?;
         // Words to errors and large batches are good to have; a kernel that refuses them still does the rest.
         let _ = set(&fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);
         let _ = set(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
@@ -138,6 +157,12 @@ impl Socket {
                 Err(errno) => return Err(NetworkError::step("ask the kernel over netlink")(errno)),
             }
         }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
@@ -21,18 +21,29 @@ use crate::{NetworkError, Result};
 /// The loopback interface's number in every namespace.
 const LOOPBACK: u32 = 1;
 
+/// `NSFS_MAGIC`: the file system of namespaces.
+const NAMESPACES: i64 = 0x6e73_6673;
+
 /// Room for what runs in another namespace, in units of 16 bytes: 512 KiB, of which only what is used becomes memory.
 const STACK: usize = 32 << 10;
 
-/// Makes a network namespace whose loopback is on, and mounts it on a file that this makes; it lives until [`remove`].
+/// Makes a network namespace whose loopback is on, and mounts it on a file that this makes; it lives until [`remove`]. One that is mounted
+/// there already is taken as it is; a file without one is what a call that was cut short left.
 ///
 /// # Errors
-/// When the kernel refuses, or the file is there already (`EEXIST`).
+/// When the kernel refuses.
 pub fn create(path: &Path) -> Result<OwnedFd> {
-    let namespace = anonymous()?;
     let file = |doing| move |source| NetworkError::File { doing, path: path.to_owned(), source };
-    File::create_new(path).map_err(file("make"))?;
-    let source = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&namespace));
+    match File::create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if rustix::fs::statfs(path).is_ok_and(|it| it.f_type == NAMESPACES) {
+                return open(path);
+            }
+        }
+        other => drop(other.map_err(file("make"))?),
+    }
+    let namespace = anonymous()?;
+    let source = format!("/proc/self/fd/{}", namespace.as_raw_fd());
     if let Err(errno) = mount_bind(source, path) {
         let _ = fs::remove_file(path);
         return Err(file("mount a network namespace on")(errno.into()));

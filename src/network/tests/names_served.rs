@@ -111,6 +111,8 @@ fn names_are_those_of_the_askers_networks() {
     ] {
         assert_eq!(told(answer(&zone(), who, &question(name, kind), Transport::Udp, 0)), wanted, "{name} {kind}");
     }
+    let kept = serde_json::to_string(&zone()).unwrap();
+    assert_eq!(serde_json::from_str::<Zone>(&kept).unwrap(), zone());
     let turns = [0, 1, 2].map(|turn| told(answer(&zone(), &front, &question("web", A), Transport::Udp, turn)));
     assert_eq!(turns, ["0 172.18.1.2 172.18.1.3", "0 172.18.1.3 172.18.1.2", "0 172.18.1.2 172.18.1.3"]);
 }

@@ -131,6 +131,8 @@ fn hosts_and_resolv_are_written_line_by_line() {
         host.in_container(&[], &[]),
         "nameserver 127.0.0.11\nsearch a.example b.example\noptions edns0 trust-ad ndots:0\n"
     );
+    assert_eq!(host.upstreams(&[]), [std::net::SocketAddr::from(([10, 0, 0, 53], 53))]);
+    assert_eq!(host.upstreams(&[rcompose_network::files::SERVER]), []);
     let text = host.in_container(&[".".to_owned()], &["ndots:2".to_owned(), "bad\nnameserver 1.1.1.1".to_owned()]);
     assert_eq!(text, "nameserver 127.0.0.11\noptions ndots:2\n");
 }

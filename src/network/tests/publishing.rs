@@ -115,6 +115,8 @@ fn walls_stand_and_ways_out_are_open() {
         assert_eq!(from.ask((to, 80)), None, "{what}");
     }
     assert_eq!(ask((hidden.address, 80)).as_deref(), Some("here 172.18.3.1"), "the host reaches all");
+    let peer = Container::on(3, 5, true);
+    assert_eq!(peer.ask((hidden.address, 80)).as_deref(), Some("here 172.18.3.5"), "neighbours reach each other");
 }
 
 #[test]
@@ -192,6 +194,49 @@ fn connections_are_spread_and_follow_the_backends() {
     state.ports[0].backends.clear();
     lab::firewall().set_backends(&state, Protocol::Tcp, 4000).unwrap();
     assert_eq!(ask(([127, 0, 0, 1], 4000)), None);
+}
+
+#[test]
+fn no_connection_fails_while_backends_come_and_go() {
+    if !lab::enter() {
+        return;
+    }
+    let networks = vec![lab::network(1, false, false)];
+    let replicas: Vec<Container> = (0..5).map(|it| Container::on(1, it + 2, false)).collect();
+    replicas.iter().for_each(|it| it.serve(80, "here"));
+    let all = to(&replicas.iter().collect::<Vec<_>>(), 80);
+    let mut state = wanted(networks, vec![tcp(4000, None, all.clone())]);
+    let firewall = lab::firewall();
+    firewall.apply(&state).unwrap();
+    let asking = std::thread::spawn(|| (0..2000).filter(|_| ask(([127, 0, 0, 1], 4000)).is_none()).count());
+    let mut changes = 0;
+    while !asking.is_finished() {
+        state.ports[0].backends = all[..2 + changes % 4].to_vec();
+        firewall.set_backends(&state, Protocol::Tcp, 4000).unwrap();
+        changes += 1;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(asking.join().unwrap(), 0);
+    assert!(changes > 20, "{changes}");
+}
+
+#[test]
+fn rules_that_somebody_takes_away_are_missed() {
+    if !lab::enter() {
+        return;
+    }
+    let state = wanted(vec![lab::network(1, false, false)], Vec::new());
+    let firewall = lab::firewall();
+    let changes = rcompose_network::RuleChanges::watch().unwrap();
+    assert!(!changes.take().unwrap());
+    firewall.apply(&state).unwrap();
+    lab::wait(&changes, Duration::from_secs(5));
+    assert!(changes.take().unwrap() && !changes.take().unwrap());
+    assert!(firewall.holds(&state).unwrap());
+    run("nft flush ruleset");
+    lab::wait(&changes, Duration::from_secs(5));
+    assert!(changes.take().unwrap());
+    assert!(!firewall.holds(&state).unwrap());
 }
 
 #[test]
