@@ -233,7 +233,9 @@ fn upstream() -> SocketAddr {
                 let mut other = reply(asked, 66);
                 other[0] ^= 1;
                 udp.send_to(&other, from).unwrap();
-                udp.send_to(&reply(&question("evil", A), 66), from).unwrap();
+                let mut evil = question("evil.example.org", A);
+                evil[..2].copy_from_slice(&asked[..2]);
+                udp.send_to(&reply(&evil, 66), from).unwrap();
             }
             let mut answer = reply(asked, 1);
             if text.contains("large") {
