@@ -95,7 +95,7 @@ fn digits(parts: &[&str]) -> String {
 }
 
 /// FNV-1a of 64 bits, with a byte between parts that no name has. Not secret: who may name networks may as well make interfaces.
-fn hash(parts: &[&str]) -> u64 {
+pub(crate) fn hash(parts: &[&str]) -> u64 {
     let bytes = parts.iter().flat_map(|part| part.bytes().chain([0]));
     let folded = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     // The high bits of a short text are the better ones.

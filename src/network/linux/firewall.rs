@@ -2,6 +2,7 @@
 
 mod changes;
 mod encode;
+mod standing;
 
 use crate::linux::message;
 use crate::linux::netlink::Socket;
@@ -10,6 +11,7 @@ use crate::rules::{self, Family, Table, Wanted};
 use crate::{Protocol, Result, names};
 
 pub use changes::RuleChanges;
+use standing::{Change, Standing};
 
 pub(crate) const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
@@ -42,19 +44,55 @@ impl Firewall {
         &self.socket
     }
 
-    /// Makes a project's rules what is wanted, all at once: no packet sees half of them. Connections that are open stay so.
+    /// Makes a project's rules what is wanted, all at once: no packet sees half of them. Connections that are open stay so. What is there
+    /// already is left alone, so that a port more costs little, and a second time nothing.
     ///
     /// # Errors
     /// What the kernel refuses; the old rules stay then.
     pub fn apply(&self, wanted: &Wanted) -> Result<()> {
         let tables = rules::tables(wanted);
+        match self.change(wanted, &tables) {
+            // Somebody else changed the table meanwhile, or what is in it is not what its chains say.
+            Err(error) if matches!(error.errno(), Some(libc::ENOENT | libc::EEXIST | libc::EBUSY)) => self.replace(wanted, &tables),
+            other => other,
+        }
+    }
+
+    fn change(&self, wanted: &Wanted, tables: &[Table]) -> Result<()> {
+        let mut changes = Vec::new();
+        for table in tables {
+            changes.push((table, Standing::read(&self.socket, table)?.map(|it| it.change(table))));
+        }
+        // Without IPv6 its table goes.
+        let stale: Vec<Family> = match FAMILIES.into_iter().find(|family| !tables.iter().any(|it| it.family == *family)) {
+            Some(family) if self.list()?.contains(&(family, wanted.project.clone())) => vec![family],
+            Some(_) | None => Vec::new(),
+        };
+        if stale.is_empty() && changes.iter().all(|(_, it)| it.as_ref().is_some_and(Change::is_empty)) {
+            return Ok(());
+        }
+        nftables::commit(&self.socket, |batch| {
+            let mut set = 0;
+            stale
+                .iter()
+                .for_each(|family| nftables::drop_table(batch, number(*family), &names::table(&wanted.project)));
+            for (table, change) in &changes {
+                match change {
+                    Some(change) => encode::change(batch, table, change, &mut set),
+                    None => encode::table(batch, table, &mut set),
+                }
+            }
+        })
+    }
+
+    fn replace(&self, wanted: &Wanted, tables: &[Table]) -> Result<()> {
         let name = names::table(&wanted.project);
         nftables::commit(&self.socket, |batch| {
             let mut set = 0;
             for family in FAMILIES {
                 nftables::drop_table(batch, number(family), &name);
             }
-            for table in &tables {
+            for table in tables {
                 encode::table(batch, table, &mut set);
             }
         })

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::Cidr;
 use crate::rules::{Chain, Family, Match, Rule, Table, Verdict};
+use crate::{Cidr, names};
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -16,6 +16,14 @@ impl fmt::Display for Table {
             write_chain(f, self.family, chain)?;
         }
         writeln!(f, "}}")
+    }
+}
+
+impl Chain {
+    /// A number that says whether two chains of a family have the same rules.
+    pub(crate) fn digest(&self, family: Family) -> u64 {
+        let rules: Vec<String> = self.rules.iter().map(|it| rule_text(family, it)).collect();
+        names::hash(&rules.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

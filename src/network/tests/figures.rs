@@ -58,7 +58,14 @@ fn what_a_project_costs() {
         "ms",
     );
     let (firewall, mut wanted) = (lab::firewall(), rules(30));
-    print("rules of 30 published ports", median(20, |_| firewall.apply(&wanted).unwrap()), "ms");
+    let fresh = |_| {
+        firewall.remove(PROJECT).unwrap();
+        firewall.apply(&wanted).unwrap();
+    };
+    print("rules of 30 published ports, removed and made", median(20, fresh), "ms");
+    print("… when they are there already", median(20, |_| firewall.apply(&wanted).unwrap()), "ms");
+    let more = [rules(29), rules(30)];
+    print("… when one is more or less", median(20, |it| firewall.apply(&more[usize::from(it % 2)]).unwrap()), "ms");
     let text: String = rcompose_network::rules::tables(&wanted).iter().map(ToString::to_string).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rules.nft");

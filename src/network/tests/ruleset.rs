@@ -1,5 +1,6 @@
 //! Rules: the text by recorded cases, the messages by nft, which must show the same for both.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
@@ -110,6 +111,73 @@ fn a_change_of_backends_is_a_change_of_one_chain() {
     wanted.ports[4].port = 4999;
     let error = lab::firewall().set_backends(&wanted, Protocol::Tcp, 4999).unwrap_err();
     assert_eq!(error.errno(), Some(2), "{error}");
+}
+
+#[test]
+fn any_state_becomes_any_other() {
+    if !lab::enter() {
+        return;
+    }
+    let firewall = lab::firewall();
+    let states: Vec<Wanted> = (0..9)
+        .map(|number| {
+            let mut state = everything();
+            match number {
+                1 => drop(state.ports.remove(0)),
+                2 => state.ports.truncate(2),
+                3 => state.networks.truncate(1),
+                4 => state.networks.iter_mut().for_each(|it| it.subnets.retain(rcompose_network::Cidr::is_ipv4)),
+                5 => state.ports.clear(),
+                6 => (state.networks, state.ports) = (Vec::new(), Vec::new()),
+                7 => state.ports.iter_mut().for_each(|it| it.port += 1),
+                8 => state.ports.iter_mut().for_each(|it| it.backends.clear()),
+                _ => {}
+            }
+            state
+        })
+        .collect();
+    let listed: Vec<_> = states
+        .iter()
+        .map(|state| {
+            firewall.remove("p").unwrap();
+            firewall.apply(state).unwrap();
+            sorted()
+        })
+        .collect();
+    for from in 0..states.len() {
+        for to in 0..states.len() {
+            firewall.apply(&states[from]).unwrap();
+            firewall.apply(&states[to]).unwrap();
+            assert_eq!(sorted(), listed[to], "{from} to {to}");
+        }
+    }
+    // What somebody else did to the table does not hold us up.
+    for damage in [
+        "delete table ip rcompose-p",
+        "flush chain ip rcompose-p nat-postrouting",
+        "add chain ip rcompose-p more",
+    ] {
+        run(&format!("nft {damage}"));
+        firewall.apply(&states[0]).unwrap();
+        firewall.apply(&states[8]).unwrap();
+        assert_eq!(sorted(), listed[8], "{damage}");
+    }
+}
+
+/// What is listed, by table and chain.
+fn sorted() -> BTreeMap<(String, String), Vec<String>> {
+    let (mut found, mut table, mut chain) = (BTreeMap::new(), String::new(), String::new());
+    for line in run("nft list ruleset").lines().map(str::trim).filter(|it| !matches!(*it, "" | "}")) {
+        if let Some(name) = line.strip_prefix("table ") {
+            table = name.to_owned();
+        } else if let Some(name) = line.strip_prefix("chain ") {
+            chain = name.to_owned();
+            found.insert((table.clone(), chain.clone()), Vec::new());
+        } else {
+            found.get_mut(&(table.clone(), chain.clone())).unwrap().push(line.to_owned());
+        }
+    }
+    found
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 
 use crate::linux::firewall::number;
+use crate::linux::firewall::standing::Change;
 use crate::linux::message::{ACK, APPEND, Attributes, Batch, CREATE};
 use crate::linux::nftables::expression::{
     self, ANONYMOUS, Expressions, FIRST, FIRST_FOUR, INPUT_NAME, NETWORK, OUTPUT_NAME, PROTOCOL, SECOND, STATE, STATUS, TRANSPORT,
 };
 use crate::linux::nftables::{
-    self, ACCEPT, DELETE_RULE, DROP, ELEMENT, GOTO, JUMP, NEW_CHAIN, NEW_ELEMENTS, NEW_RULE, NEW_SET, VALUE, fixed, kind,
+    self, ACCEPT, DELETE_CHAIN, DELETE_RULE, DROP, ELEMENT, GOTO, JUMP, NEW_CHAIN, NEW_ELEMENTS, NEW_RULE, NEW_SET, VALUE, fixed, kind,
 };
 use crate::linux::route::octets;
 use crate::rules::{Chain, Family, Hook, Match, Rule, Table, Verdict};
@@ -33,6 +34,9 @@ const KNOWN: u32 = 2 | 4;
 /// `IPS_DST_NAT`.
 const TRANSLATED: u32 = 1 << 5;
 
+/// What begins the data of a chain's first rule, which says what its rules are: a kind that nft does not show, and a length.
+pub(super) const DIGEST: [u8; 2] = [0x72, 8];
+
 /// Writes a table with all it has. `set` numbers the sets of the batch.
 pub(super) fn table(batch: &mut Batch, table: &Table, set: &mut u32) {
     nftables::ensure_table(batch, number(table.family), &table.name);
@@ -44,13 +48,33 @@ pub(super) fn table(batch: &mut Batch, table: &Table, set: &mut u32) {
     }
 }
 
+/// Writes what makes one table another: chains that are new, whose rules differ, and that are gone.
+pub(super) fn change(batch: &mut Batch, table: &Table, change: &Change<'_>, set: &mut u32) {
+    let (family, name) = (table.family, &table.name);
+    change.new.iter().for_each(|it| make_chain(batch, family, name, it));
+    // First all old rules, so that none refers to a chain that goes.
+    let emptied = change.differing.iter().map(|it| it.name.as_str()).chain(change.gone.iter().map(String::as_str));
+    emptied.for_each(|it| empty(batch, family, name, it));
+    change.new.iter().chain(&change.differing).for_each(|it| fill(batch, family, name, it, set));
+    for gone in &change.gone {
+        batch.push(format!("remove the chain {gone}"), kind(DELETE_CHAIN), ACK, &fixed(number(family)), |it| {
+            it.text(1, name);
+            it.text(3, gone);
+        });
+    }
+}
+
 /// Writes the rules of a chain that is there in place of its old ones.
 pub(super) fn replace(batch: &mut Batch, family: Family, table: &str, chain: &Chain, set: &mut u32) {
-    batch.push(format!("empty the chain {}", chain.name), kind(DELETE_RULE), ACK, &fixed(number(family)), |it| {
-        it.text(1, table);
-        it.text(2, &chain.name);
-    });
+    empty(batch, family, table, &chain.name);
     fill(batch, family, table, chain, set);
+}
+
+fn empty(batch: &mut Batch, family: Family, table: &str, chain: &str) {
+    batch.push(format!("empty the chain {chain}"), kind(DELETE_RULE), ACK, &fixed(number(family)), |it| {
+        it.text(1, table);
+        it.text(2, chain);
+    });
 }
 
 fn make_chain(batch: &mut Batch, family: Family, table: &str, chain: &Chain) {
@@ -80,13 +104,17 @@ fn place(hook: &Hook) -> u32 {
 }
 
 fn fill(batch: &mut Batch, family: Family, table: &str, chain: &Chain, set: &mut u32) {
-    for rule in &chain.rules {
+    for (at, rule) in chain.rules.iter().enumerate() {
         let map = map(batch, family, table, &rule.verdict, set);
         let doing = format!("add a rule to the chain {}", chain.name);
         batch.push(doing, kind(NEW_RULE), CREATE | APPEND | ACK, &fixed(number(family)), |it| {
             it.text(1, table);
             it.text(2, &chain.name);
             it.nest(4, |it| expressions(&mut Expressions(it), family, rule, map));
+            if at == 0 {
+                let digest = chain.digest(family).to_ne_bytes();
+                it.bytes(7, &[&DIGEST[..], &digest].concat());
+            }
         });
     }
 }
