@@ -144,7 +144,7 @@ fn spec_entry(error: &SpecError, caller: &Caller) -> Entry {
     entry.hide_source = error.code == Code::Dotenv;
     entry.others = others(&error.notes);
     for link in error.chain.iter().rev() {
-        let at = format!("{}:{}:{}", caller.shown(link.span.path()), link.span.line, link.span.column);
+        let at = format!("{}:{}:{}", caller.shown(link.span.path()), link.span.line(), link.span.column());
         entry.notes.push(format!("{} at {at}", link.label));
     }
     entry

@@ -46,7 +46,7 @@ impl Canon<'_> {
         for (key, entry) in map {
             let node = &mut entry.node;
             let path = [Step::Key("services"), Step::Key(name), Step::Key(key)];
-            match key.as_str() {
+            match key {
                 "build" => self.build(node, &path),
                 "depends_on" => {
                     names(node, crate::merge::dependency);
@@ -144,7 +144,7 @@ impl Canon<'_> {
         let Some(map) = node.as_map_mut() else { return };
         for (key, entry) in map {
             let node = &mut entry.node;
-            match key.as_str() {
+            match key {
                 "secrets" => each(node, |item| wrap(item, "source")),
                 "provenance" | "sbom" => {
                     if let (Value::Bool(_), Some(text)) = (&node.value, node.text()) {

@@ -8,7 +8,7 @@ use serde::forward_to_deserialize_any;
 
 use crate::error::{Code, SpecError};
 use crate::span::Span;
-use crate::tree::{Entry, Node, Value};
+use crate::tree::{Iter, Node, Value};
 
 /// Reads a typed value.
 pub(crate) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Failure> {
@@ -206,11 +206,15 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             .map(Some)
             .map_err(|failure| failure.inside(format!("[{index}]"), &node.span))
     }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
 }
 
 /// The entries of a mapping; failures learn their key and place.
 struct Entries<'a> {
-    rest: indexmap::map::Iter<'a, String, Entry>,
+    rest: Iter<'a>,
     open: Option<(&'a str, &'a Node)>,
 }
 
@@ -222,7 +226,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             return Ok(None);
         };
         self.open = Some((key, &entry.node));
-        let key: StrDeserializer<'_, Failure> = key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, Failure> = key.into_deserializer();
         seed.deserialize(key).map(Some)
     }
 

@@ -122,7 +122,7 @@ fn external(node: &Node, path: &str, findings: &mut Findings) {
         return;
     };
     for (key, entry) in map {
-        if matches!(key.as_str(), "name" | "external") || key.starts_with("x-") {
+        if matches!(key, "name" | "external") || key.starts_with("x-") {
             continue;
         }
         findings.error(

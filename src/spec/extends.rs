@@ -19,7 +19,7 @@ pub(crate) fn apply(loader: &mut Loader<'_>, document: &mut Document, path: &Pat
     let Some(services) = document.node.get_mut("services").and_then(Node::as_map_mut) else {
         return;
     };
-    let names: Vec<String> = services.keys().cloned().collect();
+    let names: Vec<String> = services.keys().map(str::to_owned).collect();
     let mut extender = Extender { loader, scope, loaded: HashMap::new(), trail: Vec::new() };
     let place = Place { file: path.to_owned(), lookup: scope.lookup.clone(), resets: &document.resets };
     for name in names {
@@ -134,7 +134,7 @@ impl Extender<'_, '_, '_> {
     fn base(&mut self, services: &mut Map, wanted: &Wanted, name: &str, place: &Place<'_>) -> Option<Node> {
         let Some(file) = &wanted.file else {
             if !services.contains_key(&wanted.service) {
-                self.missing(&wanted.span, name, &wanted.service, place, services.keys().map(String::as_str));
+                self.missing(&wanted.span, name, &wanted.service, place, services.keys());
                 return None;
             }
             self.service(services, &wanted.service, place);
@@ -148,7 +148,7 @@ impl Extender<'_, '_, '_> {
         let extended = self.load(&path, wanted)?;
         let there = Place { lookup: path.parent().unwrap_or(Path::new("/")).to_owned(), file: path, resets: &extended.resets };
         let Some(entry) = extended.services.get(&wanted.service) else {
-            self.missing(&wanted.span, name, &wanted.service, &there, extended.services.keys().map(String::as_str));
+            self.missing(&wanted.span, name, &wanted.service, &there, extended.services.keys());
             return None;
         };
         if entry.node.get("extends").is_none() {

@@ -174,7 +174,7 @@ fn import(loader: &mut Loader<'_>, model: Node, document: &mut Node, span: &Span
         let Value::Map(resources) = entry.node.value else {
             continue;
         };
-        if !known.contains(&section.as_str()) {
+        if !known.contains(&&*section) {
             continue;
         }
         if document.get(&section).is_none() {

@@ -115,7 +115,7 @@ impl Lint<'_> {
 
     /// Services that run, and do so at least once.
     fn running(&self) -> impl Iterator<Item = &Service> {
-        self.project.services.values().filter(|service| service.replicas() > 0)
+        self.project.services.values().map(AsRef::as_ref).filter(|service| service.replicas() > 0)
     }
 }
 

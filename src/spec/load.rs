@@ -275,8 +275,11 @@ impl<'a> Loader<'a> {
                 return None;
             }
         };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let source = Arc::new(Source { path: path.to_owned(), text: Arc::from(text) });
+        let text = match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
+        let source = Arc::new(Source::new(path.to_owned(), text));
         self.sources.insert(path.to_owned(), Arc::clone(&source));
         Some(source)
     }
@@ -306,7 +309,7 @@ fn extending(document: &Node) -> HashMap<String, Span> {
     let services = document.get("services").and_then(Node::as_map);
     let spans = services.into_iter().flatten().filter_map(|(name, entry)| {
         let extends = entry.node.get("extends")?;
-        Some((name.clone(), extends.span.clone()))
+        Some((name.to_owned(), extends.span.clone()))
     });
     spans.collect()
 }
@@ -323,5 +326,5 @@ pub(crate) fn unreadable(path: &Path, error: &io::Error) -> SpecError {
 }
 
 pub(crate) fn start_of(source: &Arc<Source>) -> Span {
-    Span::new(source, 0..0, 1, 1)
+    Span::new(source, 0..0)
 }

@@ -217,7 +217,7 @@ fn ssh(build: &mut Node) {
     let Value::Map(map) = &node.value else { return };
     let keys = map.iter().map(|(id, entry)| match entry.node.text() {
         Some(path) if !path.is_empty() => Node::str(&entry.key, format!("{id}={path}")),
-        _ => Node::str(&entry.key, id.as_str()),
+        _ => Node::str(&entry.key, id),
     });
     node.value = Value::List(keys.collect());
 }

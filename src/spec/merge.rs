@@ -215,7 +215,7 @@ fn pairs(node: &Node) -> Vec<Node> {
                     };
                     values.into_iter().map(move |value| {
                         let text = value.text().map(|value| format!("{key}={value}"));
-                        Node::str(&value.span, text.unwrap_or_else(|| key.clone()))
+                        Node::str(&value.span, text.unwrap_or_else(|| key.to_owned()))
                     })
                 })
                 .collect();

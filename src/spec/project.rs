@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 
 use crate::decode::decode;
 use crate::findings::Findings;
-use crate::model::{Extensions, Project, Service};
+use crate::model::{Extensions, Project, Services};
 use crate::tree::Node;
 
 /// Reads every part; mistakes are reported and left out.
 pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
-    let mut services: BTreeMap<String, Service> = section(model, "services", findings);
+    let mut services: Services = section(model, "services", findings);
     for (name, service) in &mut services {
         service.name.clone_from(name);
         if let Some(node) = model.get("services").and_then(|node| node.get(name)) {
@@ -37,7 +37,7 @@ fn section<T: DeserializeOwned>(model: &Node, key: &str, findings: &mut Findings
     };
     for (name, entry) in map {
         if let Some(value) = part(&entry.node, &format!("{key}.{name}"), findings) {
-            all.insert(name.clone(), value);
+            all.insert(name.to_owned(), value);
         }
     }
     all
@@ -68,6 +68,6 @@ fn extensions(node: &Node) -> Extensions {
     map.into_iter()
         .flatten()
         .filter(|(key, _)| key.starts_with("x-"))
-        .map(|(key, entry)| (key.clone(), entry.node.to_json()))
+        .map(|(key, entry)| (key.to_owned(), entry.node.to_json()))
         .collect()
 }

@@ -17,7 +17,7 @@ pub(crate) fn take(document: &mut Node) -> Vec<Keys> {
 fn walk(node: &mut Node, path: &mut Keys, lost: &mut Vec<Keys>) {
     match &mut node.value {
         Value::Map(map) => map.retain(|key, entry| {
-            path.push(key.clone());
+            path.push(key.to_owned());
             if entry.node.tag.is_some() {
                 lost.push(path.clone());
             }

@@ -99,7 +99,7 @@ fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources
     let origins = Origins::new(model);
     profiles::apply(&mut project, &sources.profiles);
     loader.findings.begin_stage();
-    project.services.values_mut().for_each(fill_replicas);
+    project.services.values_mut().for_each(|service| fill_replicas(service));
     complete(loader, &mut project, &origins, sources.options.no_consistency, sources.options.no_env_resolution);
     if !sources.options.all_resources {
         profiles::drop_unused(&mut project);

@@ -152,7 +152,7 @@ fn without_source(entry: &Entry, place: Option<&Place>, caller: &Caller, paint: 
     let mut text = format!("{word}: {}\n", paint.paint(Tone::Strong, &entry.title));
     for place in place.into_iter().chain(&entry.others) {
         let arrow = paint.paint(Tone::Dim, "-->");
-        let at = format!("{}:{}:{}", caller.shown(place.span.path()), place.span.line, place.span.column);
+        let at = format!("{}:{}:{}", caller.shown(place.span.path()), place.span.line(), place.span.column());
         let label = if place.label.is_empty() {
             String::new()
         } else {

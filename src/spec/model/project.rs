@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use super::{Extensions, FileObject, Model, Network, Service, Volume};
 
+/// Services by name. Boxed: a service is large, and a node of the tree has room for eleven whether they are there or not.
+pub type Services = BTreeMap<String, Box<Service>>;
+
 /// One resolved project.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Project {
@@ -17,9 +20,9 @@ pub struct Project {
     /// The variables that the files were resolved with.
     pub environment: BTreeMap<String, String>,
     /// Enabled services.
-    pub services: BTreeMap<String, Service>,
+    pub services: Services,
     /// Services that no active profile enables.
-    pub disabled: BTreeMap<String, Service>,
+    pub disabled: Services,
     /// Networks by key.
     pub networks: BTreeMap<String, Network>,
     /// Volumes by key.

@@ -38,7 +38,7 @@ impl Value {
             Tree::Str(text) | Tree::Time(text) => Self::Text(text.clone()),
             Tree::List(list) => Self::List(list.iter().map(Self::of_tree).collect()),
             Tree::Map(map) => {
-                let mut map: Map = map.iter().map(|(key, entry)| (key.clone(), Self::of_tree(&entry.node))).collect();
+                let mut map: Map = map.iter().map(|(key, entry)| (key.to_owned(), Self::of_tree(&entry.node))).collect();
                 map.sort_keys();
                 Self::Map(map)
             }

@@ -70,7 +70,7 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
             if let (false, Some(Tree::Map(source))) = (free, node.map(|node| &node.value)) {
                 for (key, entry) in source {
                     if key.starts_with("x-") && !map.contains_key(key) {
-                        map.insert(key.clone(), Value::of_tree(&entry.node));
+                        map.insert(key.to_owned(), Value::of_tree(&entry.node));
                     }
                 }
             }

@@ -189,7 +189,7 @@ impl Checker<'_> {
             if key.starts_with("x-") {
                 continue;
             }
-            match object.keys.iter().find(|(name, _)| name == key) {
+            match object.keys.iter().find(|(name, _)| *name == key) {
                 Some((_, shape)) => {
                     path.push(Step::Key(key));
                     self.value(&entry.node, shape, path);

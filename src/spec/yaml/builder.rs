@@ -41,7 +41,7 @@ enum Content {
 }
 
 enum Key {
-    Name(String),
+    Name(Box<str>),
     /// `<<`: the entries of other mappings.
     Merge,
     /// Not usable; its value is dropped.
@@ -137,16 +137,20 @@ impl Builder {
         let frame = self.stack.pop()?;
         let mut span = frame.span;
         let value = match frame.content {
-            Content::List(list) => Value::List(list),
+            Content::List(mut list) => {
+                list.shrink_to_fit();
+                Value::List(list)
+            }
             Content::Map { mut map, merged, .. } => {
                 merge_keys(&mut map, merged, errors);
+                map.shrink_to_fit();
                 Value::Map(map)
             }
         };
         span.end = match &value {
             // A block ends where its last value does, not at the next token.
             Value::List(list) => list.last().map(|node| node.span.end),
-            Value::Map(map) => map.last().map(|(_, entry)| entry.node.span.end),
+            Value::Map(map) => map.last().map(|entry| entry.node.span.end),
             _ => None,
         }
         .unwrap_or(end.end)
@@ -168,7 +172,7 @@ impl Builder {
         match &mut frame.content {
             Content::List(list) => list.push(node),
             Content::Map { map, key, merged } => match key.take() {
-                None => *key = Some((read_key(&node, errors), node.span)),
+                None => *key = Some(read_key(node, errors)),
                 Some((Key::Merge, _)) => merged.push(node),
                 Some((Key::Bad, _)) => {}
                 Some((Key::Name(name), span)) => insert(map, name, span, node, errors),
@@ -183,10 +187,10 @@ fn too_deep(span: &Span) -> Box<SpecError> {
     Box::new(error.at(span).hint(format!("at most {MAX_DEPTH} levels are read")))
 }
 
-fn insert(map: &mut Map, name: String, key: Span, node: Node, errors: &mut Vec<SpecError>) {
+fn insert(map: &mut Map, name: Box<str>, key: Span, node: Node, errors: &mut Vec<SpecError>) {
     if let Some(first) = map.get(&name) {
         errors.push(
-            SpecError::new(Code::DuplicateKey, format!("mapping key \"{name}\" is already defined at line {}", first.key.line))
+            SpecError::new(Code::DuplicateKey, format!("mapping key \"{name}\" is already defined at line {}", first.key.line()))
                 .at(&key)
                 .label("defined again")
                 .note(&first.key, "first defined here")
@@ -194,33 +198,28 @@ fn insert(map: &mut Map, name: String, key: Span, node: Node, errors: &mut Vec<S
         );
         return;
     }
-    map.insert(name, Entry { key, node });
+    map.push(name, Entry { key, node });
 }
 
-fn read_key(node: &Node, errors: &mut Vec<SpecError>) -> Key {
-    match &node.value {
-        Value::Str(name) if name == "<<" => Key::Merge,
-        Value::Str(name) => Key::Name(name.clone()),
-        other => {
-            let text = node.text().unwrap_or_else(|| node.kind().to_owned());
-            let hint = match other {
-                Value::Map(_) if node.span.line_text().contains("{{") => "if a template is meant, put it in quotes: \"{{ … }}\"".to_owned(),
-                Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
-                Value::Int(_) => match port_with_blank(&node.span) {
-                    Some(port) => format!("for a port write \"{port}\", without the blank"),
-                    None => format!("write \"{text}\" in quotes"),
-                },
-                _ => format!("write \"{text}\" in quotes"),
-            };
-            errors.push(
-                SpecError::new(Code::WrongType, format!("non-string key {text}"))
-                    .at(&node.span)
-                    .label(format!("this is {}", node.kind()))
-                    .hint(hint),
-            );
-            Key::Bad
-        }
-    }
+fn read_key(node: Node, errors: &mut Vec<SpecError>) -> (Key, Span) {
+    let node = match node {
+        Node { value: Value::Str(name), span, .. } if name == "<<" => return (Key::Merge, span),
+        Node { value: Value::Str(name), span, .. } => return (Key::Name(name.into_boxed_str()), span),
+        node => node,
+    };
+    let text = node.text().unwrap_or_else(|| node.kind().to_owned());
+    let hint = match &node.value {
+        Value::Map(_) if node.span.line_text().contains("{{") => "if a template is meant, put it in quotes: \"{{ … }}\"".to_owned(),
+        Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
+        Value::Int(_) => match port_with_blank(&node.span) {
+            Some(port) => format!("for a port write \"{port}\", without the blank"),
+            None => format!("write \"{text}\" in quotes"),
+        },
+        _ => format!("write \"{text}\" in quotes"),
+    };
+    let error = SpecError::new(Code::WrongType, format!("non-string key {text}"));
+    errors.push(error.at(&node.span).label(format!("this is {}", node.kind())).hint(hint));
+    (Key::Bad, node.span)
 }
 
 /// What `- 8080: 80` was meant to be: a port with a blank too many.
@@ -249,7 +248,9 @@ fn merge_keys(map: &mut Map, merged: Vec<Node>, errors: &mut Vec<SpecError>) {
                 continue;
             };
             for (name, entry) in entries {
-                map.entry(name).or_insert(entry);
+                if !map.contains_key(&name) {
+                    map.push(name, entry);
+                }
             }
         }
     }
