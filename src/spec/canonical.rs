@@ -4,7 +4,7 @@ mod ports;
 mod resources;
 mod volumes;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::tree::{Map, Node, Value};
@@ -104,7 +104,7 @@ impl Canon<'_> {
         }
     }
 
-    fn refuse(&mut self, error: SpecError) {
+    fn refuse(&mut self, error: Finding) {
         if !self.lenient {
             self.findings.error(error);
         }
@@ -180,7 +180,7 @@ impl Canon<'_> {
                 let mut path = path.to_vec();
                 path.push(Step::Key(key));
                 self.findings.error(
-                    SpecError::new(Code::WrongType, "must be an integer or a mapping")
+                    Finding::new(Code::WrongType, "must be an integer or a mapping")
                         .at(&entry.node.span)
                         .path(show(&path))
                         .label("this is a string"),
@@ -220,7 +220,7 @@ impl Canon<'_> {
                 let mut path = path.to_vec();
                 path.push(Step::Item(index));
                 self.findings.error(
-                    SpecError::new(Code::Conflict, "\"count\" and \"device_ids\" attributes are exclusive")
+                    Finding::new(Code::Conflict, "\"count\" and \"device_ids\" attributes are exclusive")
                         .at(&item.span)
                         .path(show(&path))
                         .hint("keep one of the two"),
@@ -244,8 +244,8 @@ impl Fault {
         Self { code, message: message.into(), hint }
     }
 
-    fn at(self, node: &Node, path: &[Step<'_>]) -> SpecError {
-        SpecError::new(self.code, self.message).at(&node.span).path(show(path)).hint(self.hint)
+    fn at(self, node: &Node, path: &[Step<'_>]) -> Finding {
+        Finding::new(self.code, self.message).at(&node.span).path(show(path)).hint(self.hint)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::span::Span;
 use crate::tree::{Iter, Node, Value};
 
@@ -25,7 +25,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn into_error(self, path: &str) -> SpecError {
+    pub(crate) fn into_error(self, path: &str) -> Finding {
         let mut path = path.to_owned();
         for key in self.keys.iter().rev() {
             if !key.starts_with('[') {
@@ -33,7 +33,7 @@ impl Failure {
             }
             path.push_str(key);
         }
-        let error = SpecError::new(Code::WrongType, self.message).path(path);
+        let error = Finding::new(Code::WrongType, self.message).path(path);
         match &self.span {
             Some(span) => error.at(span),
             None => error,

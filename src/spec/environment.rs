@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::dotenv;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::interpolate::Variables;
 use crate::load::Loader;
@@ -81,11 +81,11 @@ impl Lookup for Over<'_> {
 }
 
 /// A mistake in a file of variables, with its place.
-fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> SpecError {
+fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> Finding {
     let at = fault.at.min(source.text.len());
     let rest = &source.text[at..];
     let span = Span::new(source, at..at + rest.find('\n').unwrap_or(rest.len()));
-    SpecError::new(Code::Dotenv, format!("failed to read {}: {}", source.path.display(), fault.message))
+    Finding::new(Code::Dotenv, format!("failed to read {}: {}", source.path.display(), fault.message))
         .at(&span)
         .hint(fault.hint)
 }
@@ -134,8 +134,8 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
         "" => dotenv::parse(&source.text, &layers, &mut effects),
         "raw" => dotenv::parse_raw(&source.text, &layers),
         other => {
-            let error = SpecError::new(Code::InvalidValue, format!("unsupported env_file format `{other}`"))
-                .hint("leave `format` out, or use `raw`");
+            let error =
+                Finding::new(Code::InvalidValue, format!("unsupported env_file format `{other}`")).hint("leave `format` out, or use `raw`");
             return loader.report(error, span);
         }
     };
@@ -147,7 +147,7 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
 }
 
 fn missing(loader: &mut Loader<'_>, what: &str, path: &str, span: Option<&Span>) {
-    let mut error = SpecError::new(Code::File, format!("{what} {path} not found"));
+    let mut error = Finding::new(Code::File, format!("{what} {path} not found"));
     error = if what == "env file" {
         error.hint("make the file, or write `required: false` beside its path")
     } else {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::load::{Document, Loader, MAX_CHAIN, Scope};
 use crate::path::Step;
@@ -76,7 +76,7 @@ impl Extender<'_, '_, '_> {
             return self.cycle(&wanted.span, name, place);
         }
         if self.trail.len() + self.loader.findings.depth() > MAX_CHAIN {
-            let error = SpecError::new(Code::Limit, "too many services extend one another");
+            let error = Finding::new(Code::Limit, "too many services extend one another");
             return self.loader.report(error, Some(&wanted.span));
         }
         if !self.loader.may_extend(&wanted.span) {
@@ -116,7 +116,7 @@ impl Extender<'_, '_, '_> {
         let Some(service) = service else {
             // The tables of attributes know nothing of what `extends` replaces, so it is said here.
             self.loader.findings.error(
-                SpecError::new(Code::MissingKey, format!("extends.{name}.service is required"))
+                Finding::new(Code::MissingKey, format!("extends.{name}.service is required"))
                     .at(&extends.span)
                     .path(format!("services.{name}.extends"))
                     .hint("name the service to extend: `extends: {service: NAME}`"),
@@ -206,7 +206,7 @@ impl Extender<'_, '_, '_> {
     fn missing<'n>(&mut self, span: &Span, name: &str, wanted: &str, place: &Place<'_>, names: impl Iterator<Item = &'n str>) {
         let file = place.file.display();
         let mut error =
-            SpecError::new(Code::Undefined, format!("cannot extend service \"{name}\": service \"{wanted}\" not found in {file}"))
+            Finding::new(Code::Undefined, format!("cannot extend service \"{name}\": service \"{wanted}\" not found in {file}"))
                 .at(span)
                 .path(format!("services.{name}.extends"));
         if let Some(near) = schema::closest(wanted, names) {
@@ -221,7 +221,7 @@ impl Extender<'_, '_, '_> {
             text.push_str(&format!("{service} in {} extends ", file.display()));
         }
         text.push_str(&format!("{name} in {}", place.file.display()));
-        let mut error = SpecError::new(Code::Reference, text)
+        let mut error = Finding::new(Code::Reference, text)
             .at(span)
             .path(format!("services.{name}.extends"))
             .hint("remove one `extends` of the circle");

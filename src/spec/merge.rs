@@ -1,6 +1,6 @@
 //! Merges one file over another, attribute by attribute.
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::tree::{Map, Node, Tag, Value};
@@ -147,7 +147,7 @@ impl Merger<'_> {
 
     fn clash(&mut self, base: &Node, over: &Node, path: &[Step<'_>]) {
         self.findings.error(
-            SpecError::new(Code::WrongType, format!("cannot override {}: it is {} and this is {}", show(path), base.kind(), over.kind()))
+            Finding::new(Code::WrongType, format!("cannot override {}: it is {} and this is {}", show(path), base.kind(), over.kind()))
                 .at(&over.span)
                 .path(show(path))
                 .label(over.kind())

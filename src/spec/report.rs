@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::{Note, SpecError, SpecErrors};
+use crate::error::{Finding, Note, SpecErrors};
 use crate::span::{Source, Span};
 
 /// One mistake, ready to be shown.
@@ -59,7 +59,7 @@ impl SpecErrors {
     }
 }
 
-fn report(error: &SpecError) -> Report {
+fn report(error: &Finding) -> Report {
     let title = if error.path.is_empty() {
         error.message.clone()
     } else {

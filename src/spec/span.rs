@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use crate::routes::Routes;
 use crate::tree::{Entry, Node, Value};
 
 /// One file that was read: its path and its text.
@@ -25,7 +26,8 @@ impl Source {
 
     /// Where lines begin, in bytes.
     pub(crate) fn lines(&self) -> &[u32] {
-        self.lines.get_or_init(|| std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| short(at + 1))).collect())
+        self.lines
+            .get_or_init(|| std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| short(at + 1))).collect())
     }
 }
 
@@ -115,11 +117,13 @@ impl fmt::Debug for Span {
 #[derive(Clone, Default)]
 pub struct Origins {
     root: Option<Arc<Node>>,
+    /// How the files and services were reached.
+    pub(crate) routes: Arc<Routes>,
 }
 
 impl Origins {
     pub(crate) fn new(root: Node) -> Self {
-        Self { root: Some(Arc::new(root)) }
+        Self { root: Some(Arc::new(root)), routes: Arc::default() }
     }
 
     /// The resolved document that the project was made from.

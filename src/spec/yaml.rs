@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScanError, Span as Range};
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::span::{Source, Span};
 use crate::tree::Node;
 use builder::Builder;
@@ -24,7 +24,7 @@ const MAX_TABS: usize = 100;
 /// Parses every document of a file; empty documents are left out.
 ///
 /// Documents with a mistake in their syntax are left out too; the mistakes are added to `errors`.
-pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<Node> {
+pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<Finding>) -> Vec<Node> {
     let places = Places::new(source);
     let mut text = Cow::Borrowed(&*source.text);
     let before = errors.len();
@@ -39,7 +39,7 @@ pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<No
 }
 
 /// Parses a text once; also returns where a tab behind a colon ended it.
-fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<SpecError>) -> (Vec<Node>, Option<usize>) {
+fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<Finding>) -> (Vec<Node>, Option<usize>) {
     let mut builder = Builder::new(text.len());
     let mut parser = Parser::new_from_str(text);
     let mut documents = Vec::new();
@@ -74,7 +74,7 @@ fn tab_behind_colon(error: &ScanError, text: &str, places: &Places<'_>) -> Optio
 }
 
 /// A mistake in the syntax, with what most often causes it.
-fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
+fn syntax(error: &ScanError, places: &Places<'_>) -> Finding {
     let span = places.span(&Range::empty(*error.marker()));
     let line = span.line_text().to_owned();
     let hint = advice::advice(error.info(), &span);
@@ -82,7 +82,7 @@ fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
     if let Some(name) = alias_at(&line, span.column()).filter(|_| error.info().contains("anchor")) {
         message = format!("invalid YAML: unknown anchor `{name}`");
     }
-    SpecError::new(Code::Syntax, message).at(&span).hint(hint)
+    Finding::new(Code::Syntax, message).at(&span).hint(hint)
 }
 
 /// The name of the alias that stands at or before `column`.

@@ -56,7 +56,8 @@ impl Entry {
         Self::new(Level::Warning, title.into())
     }
 
-    fn new(level: Level, title: String) -> Self {
+    /// Makes one of either kind.
+    pub(crate) fn new(level: Level, title: String) -> Self {
         Self { level, title, place: None, others: Vec::new(), notes: Vec::new(), hint: None, hide_source: false }
     }
 

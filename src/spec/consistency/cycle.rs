@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 
 /// Most services of a circle that are named; whoever reads of more looks at the file anyway.
 const MOST_SHOWN: usize = 20;
@@ -59,7 +59,7 @@ impl Checker<'_> {
         let Some(first) = names.first() else { return };
         let closed: Vec<&str> = names.iter().chain([first]).copied().collect();
         let message = format!("dependency cycle detected: {}", shown(&closed));
-        let mut error = SpecError::new(Code::DependencyCycle, message)
+        let mut error = Finding::new(Code::DependencyCycle, message)
             .label("the circle begins here")
             .hint("remove one of these dependencies");
         for pair in closed.windows(2).skip(1).take(MOST_SHOWN) {
