@@ -35,13 +35,6 @@ pub fn project(data: &[u8]) {
     run(&[("compose.yaml", data)], LoadOptions { no_interpolate: true, all_resources: true, ..LoadOptions::default() });
 }
 
-/// Any bytes as a compose file, only loaded.
-pub fn quietly(data: &[u8]) {
-    if let Err(errors) = load_files(&[("compose.yaml", data)], LoadOptions::default()) {
-        explain(&errors);
-    }
-}
-
 /// A base, its override, a file to extend or include, and `.env`.
 pub fn layers(data: &[u8]) {
     let names = ["compose.yaml", "compose.override.yaml", "other.yaml", ".env"];

@@ -13,7 +13,7 @@ pub(crate) use volumes::volume_target;
 
 /// Rewrites a document; with `lenient`, short forms that cannot be read stay (they may hold variables).
 pub(crate) fn canonical(node: &mut Node, lenient: bool, findings: &mut Findings) {
-    let mut canon = Canon { lenient, findings, ports: MAX_PORTS };
+    let mut canon = Canon { lenient, findings, ports: MAX_PORTS, full: false };
     if let Some(services) = node.get_mut("services").and_then(Node::as_map_mut) {
         for (name, entry) in services {
             canon.service(&mut entry.node, name);
@@ -35,6 +35,8 @@ struct Canon<'f> {
     lenient: bool,
     /// How many more ports ranges may become.
     ports: usize,
+    /// There were more than that.
+    full: bool,
     findings: &'f mut Findings,
 }
 
@@ -114,10 +116,15 @@ impl Canon<'_> {
         let Value::List(list) = &mut node.value else {
             return;
         };
+        if self.full {
+            return;
+        }
         let mut long = Vec::with_capacity(list.len());
         for (index, item) in list.iter().enumerate() {
             match ports::port(item) {
                 Ok(ports) if ports.len() > self.ports => {
+                    // Said once; going on would write all ranges out only to refuse them.
+                    self.full = true;
                     let hint = "publish fewer ports, or use `network_mode: host`";
                     self.refuse(Fault::new(Code::Limit, "too many ports", hint).at(item, path));
                     return;

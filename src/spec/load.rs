@@ -189,11 +189,8 @@ impl<'a> Loader<'a> {
         self.findings.routes.extensions(extending.iter().map(|(name, span)| (name.as_str(), span.clone())));
         extends::apply(self, &mut document, path, scope);
         let before = self.findings.errors.len();
-        let base = merged.get_or_insert_with(|| {
-            let mut empty = document.node.clone();
-            empty.value = Value::Map(Map::new());
-            empty
-        });
+        let Node { span, tag, .. } = &document.node;
+        let base = merged.get_or_insert_with(|| Node { span: span.clone(), value: Value::Map(Map::new()), tag: *tag });
         reset::apply(base, &document.resets, &[], self.findings);
         merge::merge(base, document.node, self.findings);
         if is_too_large(base, self.findings) {

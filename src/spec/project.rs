@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::decode::decode;
 use crate::findings::Findings;
-use crate::model::{Extensions, Project, Services};
+use crate::model::{Project, Services};
 use crate::tree::Node;
 
 /// Reads every part; mistakes are reported and left out.
@@ -14,9 +14,6 @@ pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
     let mut services: Services = section(model, "services", findings);
     for (name, service) in &mut services {
         service.name.clone_from(name);
-        if let Some(node) = model.get("services").and_then(|node| node.get(name)) {
-            service.extensions = extensions(node);
-        }
     }
     Project {
         services,
@@ -25,7 +22,6 @@ pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
         secrets: section(model, "secrets", findings),
         configs: section(model, "configs", findings),
         models: section(model, "models", findings),
-        extensions: extensions(model),
         ..Project::default()
     }
 }
@@ -61,13 +57,4 @@ fn part<T: DeserializeOwned>(node: &Node, path: &str, findings: &mut Findings) -
         }
     }
     None
-}
-
-fn extensions(node: &Node) -> Extensions {
-    let map = node.as_map();
-    map.into_iter()
-        .flatten()
-        .filter(|(key, _)| key.starts_with("x-"))
-        .map(|(key, entry)| (key.to_owned(), entry.node.to_json()))
-        .collect()
 }

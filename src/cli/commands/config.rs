@@ -58,6 +58,8 @@ pub(crate) async fn run(session: &Session, args: &ConfigArgs) -> Result<u8, Fail
     } else {
         text(args, &loaded)?
     };
+    // The process ends here: it gives all its memory back at once, while a large project takes itself apart value by value.
+    std::mem::forget(loaded);
     match &args.output {
         Some(path) => {
             let path = session.caller.absolute(path);

@@ -103,7 +103,7 @@ fn parse(text: &str) -> Result<Vec<Mapping>, Fault> {
     });
     let mut mappings: Vec<Mapping> = mappings.collect();
     // The reference orders by the text of the container port.
-    mappings.sort_by_key(|mapping| mapping.target.to_string());
+    mappings.sort_by_cached_key(|mapping| mapping.target.to_string());
     Ok(mappings)
 }
 

@@ -43,5 +43,3 @@ pub type Environment = BTreeMap<String, Option<String>>;
 pub type Labels = BTreeMap<String, String>;
 /// The networks a service joins; `None` where nothing but the name is said, as for nearly all of them.
 pub type Attachments = BTreeMap<String, Option<Box<ServiceNetwork>>>;
-/// `x-*` attributes.
-pub type Extensions = BTreeMap<String, serde_json::Value>;

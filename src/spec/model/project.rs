@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Extensions, FileObject, Model, Network, Service, Volume};
+use super::{FileObject, Model, Network, Service, Volume};
 
 /// Services by name. Boxed: a service is large, and a node of the tree has room for eleven whether they are there or not.
 pub type Services = BTreeMap<String, Box<Service>>;
@@ -33,6 +33,4 @@ pub struct Project {
     pub configs: BTreeMap<String, FileObject>,
     /// AI models by key.
     pub models: BTreeMap<String, Model>,
-    /// Top-level `x-*` attributes.
-    pub extensions: Extensions,
 }

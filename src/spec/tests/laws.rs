@@ -140,6 +140,7 @@ proptest! {
         let web = &replaced.project.services["web"];
         prop_assert_eq!(&web.environment["A"], &Some(text.clone()));
         prop_assert_eq!(&web.hostname, &text);
-        prop_assert_eq!(&web.extensions["x-mine"], &a["x-mine"]);
+        let kept = render::json(&load_texts(&[&json!({"services": {}, "x-mine": a["x-mine"]}).to_string()], PARTIAL)?, &RenderOptions::default());
+        prop_assert_eq!(&serde_json::from_str::<Value>(&kept).unwrap()["x-mine"], &a["x-mine"]);
     }
 }
