@@ -99,7 +99,7 @@ fn each(model: &Node, section: &str, mut work: impl FnMut(&str, &Node)) {
 
 fn source(node: &Node, path: &str, keys: &[&str], findings: &mut Findings) {
     let Some(map) = node.as_map() else { return };
-    let given: Vec<_> = keys.iter().filter_map(|key| map.get(*key)).collect();
+    let given: Vec<_> = keys.iter().filter_map(|key| map.get(key)).collect();
     let all = keys.join("|");
     match given.as_slice() {
         [] if !map.contains_key("driver") && !map.contains_key("external") => {

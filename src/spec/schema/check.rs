@@ -220,7 +220,7 @@ impl Checker<'_> {
 
     fn required(&mut self, node: &Node, map: &Map, object: &'static Object, path: &[Step<'_>]) {
         for name in object.required {
-            if !map.contains_key(*name) {
+            if !map.contains_key(name) {
                 self.findings.error(
                     Finding::new(Code::MissingKey, format!("missing property '{name}'"))
                         .at(&node.span)
