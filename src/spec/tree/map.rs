@@ -251,3 +251,50 @@ impl FromIterator<Slot> for Map {
         map
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Entry, Map, SMALL};
+    use crate::span::{Source, Span};
+    use crate::tree::{Node, Value};
+
+    fn entry(number: usize) -> Entry {
+        let span = Span::new(&Arc::new(Source::new("/f".into(), "")), 0..0);
+        Entry { node: Node::new(&span, Value::Int(i64::try_from(number).unwrap_or(0))), key: span }
+    }
+
+    fn number(map: &Map, key: usize) -> Option<i64> {
+        match map.get(&key.to_string())?.node.value {
+            Value::Int(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn small_and_large_mappings_are_the_same_to_whoever_asks() {
+        for size in [1, SMALL - 1, SMALL, SMALL + 1, 10 * SMALL] {
+            let mut map = Map::new();
+            let mut wanted: Vec<(usize, usize)> = (0..size).map(|key| (key, key)).collect();
+            wanted.iter().for_each(|(key, value)| map.insert(key.to_string(), entry(*value)));
+            map.insert("0", entry(7));
+            wanted[0].1 = 7;
+            map.shift_remove(&(size / 2).to_string());
+            wanted.retain(|(key, _)| *key != size / 2);
+            let keeps = |key: usize| key % 3 != 1;
+            map.retain(|key, _| key.parse().is_ok_and(keeps));
+            wanted.retain(|(key, _)| keeps(*key));
+            map.insert("1", entry(1));
+            wanted.push((1, 1));
+
+            let keys: Vec<String> = wanted.iter().map(|(key, _)| key.to_string()).collect();
+            assert_eq!(map.keys().collect::<Vec<_>>(), keys, "{size}");
+            assert_eq!(map.len(), wanted.len());
+            for key in 0..size {
+                let value = wanted.iter().find(|(known, _)| *known == key).and_then(|(_, value)| i64::try_from(*value).ok());
+                assert_eq!(number(&map, key), value, "{key} of {size}");
+            }
+        }
+    }
+}
