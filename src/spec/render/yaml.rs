@@ -82,6 +82,12 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+    // A limit of nothing is left out of the JSON form as two numbers that are not there; read again, they would be missed.
+    if let (["services", _, "ulimits", _], Value::Map(map)) = (path, &*value)
+        && map.is_empty()
+    {
+        *value = Value::Number("0".to_owned());
+    }
     // Sizes are texts, but the one for no limit is understood as a number only.
     if let (["services", _, "mem_limit" | "mem_reservation" | "memswap_limit" | "shm_size"], Value::Text(text)) = (path, &mut *value)
         && text.starts_with('-')
