@@ -22,6 +22,8 @@ pub(crate) struct Since {
     health: BTreeMap<String, String>,
     /// Removed.
     gone: Vec<String>,
+    /// Is not, or no longer, attached to this network.
+    detached: BTreeMap<String, String>,
     /// Has another name.
     renamed: BTreeMap<String, String>,
     /// Images that were brought again, and so have another id.
@@ -142,6 +144,10 @@ fn happen(observed: &mut Observed, since: &Since) {
     }
     for name in &since.gone {
         observed.containers.remove(&ContainerName::from(name.as_str())).unwrap();
+    }
+    for (name, network) in &since.detached {
+        let container = observed.containers.get_mut(&ContainerName::from(name.as_str())).unwrap();
+        container.networks.remove(&network.as_str().into()).unwrap();
     }
     for (from, to) in &since.renamed {
         let mut container = observed.containers.remove(&ContainerName::from(from.as_str())).unwrap();

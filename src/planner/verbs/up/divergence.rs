@@ -61,8 +61,10 @@ impl Builder<'_> {
     }
 }
 
+/// Judged in every state: a client that was killed may have left a container that was never started and not yet attached to all, and
+/// starting that would leave it so.
 fn lacks(spec: &ContainerSpec, container: &ObservedContainer) -> Option<Reason> {
-    if let (NetworkMode::Networks { attachments }, true) = (&spec.network, container.state.is_up()) {
+    if let NetworkMode::Networks { attachments } = &spec.network {
         let absent = attachments.iter().find(|attachment| !container.networks.contains_key(&attachment.network));
         if let Some(attachment) = absent {
             return Some(Reason::Lacks(format!("network {}", attachment.network)));
