@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{ConfigHash, ContainerName, FileMount, ImageReference, Mount, NetworkMode, PortSpec, Resources};
 
 /// All that an engine is told about one container. Whatever it cannot honour it refuses by name.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerSpec {
     /// The name; also the key of every later call.
     pub name: ContainerName,
@@ -89,7 +89,7 @@ pub struct ContainerSpec {
 }
 
 /// What runs in a container, and as whom. `None` is the image's value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Replaces the image's entrypoint; an empty list clears it.
     pub entrypoint: Option<Vec<String>>,
@@ -110,7 +110,7 @@ pub struct Process {
 }
 
 /// A line of `/etc/hosts`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostEntry {
     /// Host name.
     pub host: String,
@@ -119,7 +119,7 @@ pub struct HostEntry {
 }
 
 /// A request for devices that a driver of the engine chooses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRequest {
     /// Driver, such as `nvidia` or `cdi`.
     pub driver: Option<String>,
@@ -134,7 +134,7 @@ pub struct DeviceRequest {
 }
 
 /// Rights of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Security {
     /// All rights of the host.
     pub privileged: bool,
@@ -155,7 +155,7 @@ pub struct Security {
 }
 
 /// Namespaces: `None` is the engine's default; `host`, `private`, `shareable`, or `container:<name>`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespaces {
     /// System V IPC and `/dev/shm`.
     pub ipc: Option<String>,
@@ -168,7 +168,7 @@ pub struct Namespaces {
 }
 
 /// What happens when a container ends by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Nothing.
@@ -186,7 +186,7 @@ pub enum Restart {
 }
 
 /// Where a container's output goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logging {
     /// Driver; `None` is the engine's default.
     pub driver: Option<String>,
@@ -195,7 +195,7 @@ pub struct Logging {
 }
 
 /// How to stop a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// Signal; `None` is the container's own.
     pub signal: Option<String>,

@@ -3,13 +3,13 @@
 //! Source: the label `com.docker.compose.config-hash`; a reference such as `network_mode: service:db` is hashed by docker
 //! compose as `container:<id>`, and that id exists only once the other container does.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ContainerName;
 
 /// A place in a preimage that the id of a container fills.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hole {
     /// The text in the preimage that stands for the id.
     pub marker: String,
@@ -18,7 +18,7 @@ pub struct Hole {
 }
 
 /// What is hashed, in the dialect written and in those also accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigHash {
     /// The JSON that is hashed for the label.
     pub preimage: String,

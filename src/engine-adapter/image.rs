@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Check, ImageId, ImageReference, Ulimit};
 
@@ -135,7 +135,7 @@ pub enum ImageProgress {
 }
 
 /// An image's defaults for its containers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageConfig {
     /// Entrypoint.
     pub entrypoint: Vec<String>,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{ImageReference, VolumeName};
 
 /// One mount of a container.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mount {
     /// The path inside the container.
     pub target: String,
@@ -19,7 +19,7 @@ pub struct Mount {
 }
 
 /// What a mount shows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "type")]
 pub enum MountKind {
     /// A file or folder of the engine's host.
@@ -72,7 +72,7 @@ pub enum MountKind {
 }
 
 /// Limits of a tmpfs mount.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Tmpfs {
     /// Bytes; `None` is unlimited.
     pub size: Option<i64>,
@@ -83,7 +83,7 @@ pub struct Tmpfs {
 }
 
 /// Mount propagation; source: mount_namespaces(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Propagation {
     /// No propagation.
@@ -101,7 +101,7 @@ pub enum Propagation {
 }
 
 /// Whether mounts below a bind's source come along.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Recursive {
     /// They do, read-only ones as far as the kernel can.
@@ -115,7 +115,7 @@ pub enum Recursive {
 }
 
 /// A file put into a container before it starts: a config, or a secret that is not a bind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMount {
     /// Absolute path inside the container.
     pub target: String,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Limits; `None` and empty leave the engine's default. Source: runtime-spec `config-linux.md`, Docker `HostConfig`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
     /// Billionths of a CPU.
     pub nano_cpus: Option<i64>,
@@ -64,7 +64,7 @@ pub struct Resources {
 }
 
 /// A limit or weight of one block device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlkioDevice {
     /// Path of the device.
     pub path: String,
@@ -73,7 +73,7 @@ pub struct BlkioDevice {
 }
 
 /// Soft and hard resource limit; source: getrlimit(2). -1 is unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {
     /// Soft limit.
     pub soft: i64,
@@ -82,7 +82,7 @@ pub struct Ulimit {
 }
 
 /// A device of the host inside the container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceMapping {
     /// Path on the host, or a CDI name.
     pub source: String,

@@ -76,7 +76,7 @@ pub struct TerminalSize {
 }
 
 /// A process to run in a container that runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Exec {
     /// Program and arguments.
     pub command: Vec<String>,
