@@ -139,21 +139,21 @@ mod tests {
 
     #[test]
     fn names_and_ids_are_found_as_docker_finds_them() {
-        let cases: &[(&str, &[&str], (u32, u32, &[u32], &str))] = &[
-            ("", &[], (0, 0, &[0, 1, 10], "/root")),
-            ("root", &["audio", "77"], (0, 0, &[0, 1, 10, 29, 77], "/root")),
-            ("daemon", &[], (1, 2, &[2, 1], "/sbin")),
-            ("1", &[], (1, 2, &[2, 1], "/sbin")),
-            ("daemon:audio", &[], (1, 29, &[29], "/sbin")),
-            ("daemon:", &[], (1, 2, &[2, 1], "/sbin")),
-            ("5:6", &["6"], (5, 6, &[6], "/")),
-            ("5", &[], (5, 0, &[0], "/")),
+        let cases = [
+            ("", &[] as &[&str], (0, 0, vec![0, 1, 10], "/root")),
+            ("root", &["audio", "77"], (0, 0, vec![0, 1, 10, 29, 77], "/root")),
+            ("daemon", &[], (1, 2, vec![2, 1], "/sbin")),
+            ("1", &[], (1, 2, vec![2, 1], "/sbin")),
+            ("daemon:audio", &[], (1, 29, vec![29], "/sbin")),
+            ("daemon:", &[], (1, 2, vec![2, 1], "/sbin")),
+            ("5:6", &["6"], (5, 6, vec![6], "/")),
+            ("5", &[], (5, 0, vec![0], "/")),
             // A name made of digits comes before the id.
-            ("1000", &[], (7, 8, &[8], "/seven")),
-            ("nobody:audio:more", &[], (65534, 29, &[29], "/")),
+            ("1000", &[], (7, 8, vec![8], "/seven")),
+            ("nobody:audio:more", &[], (65534, 29, vec![29], "/")),
         ];
         for (user, add, (uid, gid, groups, home)) in cases {
-            assert_eq!(found(user, add).unwrap(), (*uid, *gid, groups.to_vec(), (*home).to_owned()), "{user}");
+            assert_eq!(found(user, add).unwrap(), (uid, gid, groups, home.to_owned()), "{user}");
         }
     }
 
