@@ -5,6 +5,7 @@
 
 pub(crate) mod cdi;
 pub(crate) mod devices;
+pub(crate) mod init;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
 mod process;
@@ -26,6 +27,7 @@ use rcompose_engine_adapter::{ContainerSpec, EngineError, ErrorKind, ImageConfig
 use rcompose_runtime::plan::Host;
 
 use devices::Nodes;
+use init::Init;
 use mounts::Resolved;
 use namespaces::Joined;
 use users::User;
@@ -63,8 +65,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) links: &'a BTreeMap<String, String>,
     /// Folder of cgroups that the container's is made in, unless `cgroup_parent` names another; absolute.
     pub(crate) cgroup: &'a Path,
-    /// This program, for `init: true`.
-    pub(crate) init: Option<&'a Path>,
+    /// For `init: true`.
+    pub(crate) init: Option<&'a Init>,
     /// What was found at the paths of [`devices::asked`].
     pub(crate) nodes: &'a Nodes,
     /// CDI files that could be read, in the order of rising priority.
@@ -163,7 +165,9 @@ fn write(spec: &ContainerSpec, facts: &Facts<'_>) -> Result<Lowered> {
     let rights = rights::lower(&spec.security, facts)?;
     let spaces = namespaces::lower(spec, facts)?;
     // Whose processes are not its own cannot be their first.
-    let init = spec.init == Some(true) && spaces.pid == namespaces::Mode::Own;
+    let wants_init = spec.init == Some(true) && spaces.pid == namespaces::Mode::Own;
+    let missing = || broken("find the init program", "the engine named none");
+    let init = wants_init.then(|| facts.init.ok_or_else(missing)).transpose()?;
     let mut devices = devices::lower(spec, facts, &mut warnings)?;
     let changes = cdi::lower(spec, facts, &mut devices)?;
     let mut program = process::program(spec, facts, &spaces.name)?;

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use oci_spec::runtime::Mount as SpecMount;
 use rcompose_engine_adapter::{ContainerSpec, FileMount, Mount, MountKind, Propagation, Recursive, Result, Tmpfs};
 
+use super::init::Init;
 use super::namespaces::Shm;
 use super::{Facts, invalid, unsupported};
 
@@ -41,8 +42,6 @@ pub(super) struct Mounts {
     pub(super) root_propagation: Option<&'static str>,
 }
 
-/// Where the init program is in the container, as with Docker.
-pub(super) const INIT: &str = "/sbin/docker-init";
 /// Bytes of `/dev/shm`, Docker's default.
 const SHM_SIZE: i64 = 64 << 20;
 /// Mounts of a read-only root that take writes nevertheless.
@@ -59,7 +58,13 @@ const DEFAULTS: [(&str, &str, &str, &[&str]); 7] = [
     ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777"]),
 ];
 
-pub(super) fn lower(spec: &ContainerSpec, facts: &Facts<'_>, shm: Shm<'_>, init: bool, warnings: &mut Vec<String>) -> Result<Mounts> {
+pub(super) fn lower(
+    spec: &ContainerSpec,
+    facts: &Facts<'_>,
+    shm: Shm<'_>,
+    init: Option<&Init>,
+    warnings: &mut Vec<String>,
+) -> Result<Mounts> {
     let mut made = Mounts::default();
     let mut asked = asked(spec, facts, &mut made, warnings)?;
     further(spec, facts, &mut asked)?;
@@ -69,9 +74,8 @@ pub(super) fn lower(spec: &ContainerSpec, facts: &Facts<'_>, shm: Shm<'_>, init:
         asked.insert(PathBuf::from("/dev/shm"), bind("/dev/shm", folder, &["rbind", "rprivate"]));
     }
     made.list = defaults(spec, &asked, shm);
-    if init {
-        let program = facts.init.ok_or_else(|| super::broken("find the init program", "the engine named none"))?;
-        made.list.push(bind(INIT, program, &["bind", "ro"]));
+    for (file, target) in init.iter().flat_map(|it| &it.files) {
+        made.list.push(bind(target, file, &["bind", "ro"]));
     }
     // By depth, so that nothing is hidden by what is mounted above it; equal ones in the order of their targets.
     let mut asked: Vec<(PathBuf, SpecMount)> = asked.into_iter().collect();

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::{Process as SpecProcess, User as SpecUser};
 use rcompose_engine_adapter::{ContainerSpec, Process, Result};
 
+use super::init::Init;
 use super::resources::OfProcess;
 use super::rights::{self, Rights};
 use super::{Facts, invalid, mounts};
@@ -104,12 +105,11 @@ pub(super) fn lower(
     program: &Program,
     rights: &Rights,
     limits: OfProcess,
-    init: bool,
+    init: Option<&Init>,
 ) -> SpecProcess {
     let mut args = program.args.clone();
-    if init {
-        // The program starts itself again under a hidden verb.
-        args.splice(0..0, [mounts::INIT, "__init", "--"].map(str::to_owned));
+    if let Some(init) = init {
+        args.splice(0..0, init.words.iter().cloned());
     }
     let mut user = SpecUser::default();
     user.set_uid(facts.user.uid)

@@ -46,7 +46,7 @@ fn world(facts: &Value) -> World {
             }
             "shm" => world.shm = Some(text(value)),
             "hostname" => world.hostname = Some(text(value)),
-            "init" => world.init = Some(text(value)),
+            "init" => world.init = Some(Init::alone(Path::new(value.as_str().unwrap()))),
             other => panic!("no fact {other}"),
         }
     }

@@ -15,6 +15,7 @@ use rcompose_runtime::plan::cgroup::{Hierarchy, Layout};
 use rcompose_runtime::plan::{Host, Rights};
 use serde_json::{Value, json};
 
+use super::init::Init;
 use super::mounts::{Origin, Resolved};
 use super::namespaces::Joined;
 use super::users::User;
@@ -78,7 +79,7 @@ struct World {
     shm: Option<String>,
     hostname: Option<String>,
     links: BTreeMap<String, String>,
-    init: Option<String>,
+    init: Option<Init>,
     nodes: devices::Nodes,
     cdi: Vec<cdi::Description>,
     swap_accounting: bool,
@@ -150,7 +151,7 @@ impl World {
                 hostname: self.hostname.as_deref(),
                 links: &self.links,
                 cgroup: Path::new("/docker"),
-                init: self.init.as_deref().map(Path::new),
+                init: self.init.as_ref(),
                 nodes: &self.nodes,
                 cdi: &self.cdi,
             },
