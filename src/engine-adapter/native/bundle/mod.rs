@@ -172,8 +172,8 @@ fn write(spec: &ContainerSpec, facts: &Facts<'_>) -> Result<Lowered> {
     let changes = cdi::lower(spec, facts, &mut devices)?;
     let mut program = process::program(spec, facts, &spaces.name)?;
     process::set(&mut program.env, &changes.env);
-    let mut mounts = mounts::lower(spec, facts, spaces.shm, init, &mut warnings)?;
-    mounts.list.extend(changes.mounts);
+    let brought = mounts::Brought { shm: spaces.shm, init, devices: changes.mounts };
+    let mounts = mounts::lower(spec, facts, brought, &mut warnings)?;
     let mut process = process::lower(spec, facts, &program, &rights, resources::of_process(&spec.resources)?, init);
     if let Some(groups) = process.user_mut().additional_gids_mut() {
         groups.extend(changes.groups);

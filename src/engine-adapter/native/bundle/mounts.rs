@@ -58,23 +58,28 @@ const DEFAULTS: [(&str, &str, &str, &[&str]); 7] = [
     ("/dev/shm", "tmpfs", "shm", &["nosuid", "noexec", "nodev", "mode=1777"]),
 ];
 
-pub(super) fn lower(
-    spec: &ContainerSpec,
-    facts: &Facts<'_>,
-    shm: Shm<'_>,
-    init: Option<&Init>,
-    warnings: &mut Vec<String>,
-) -> Result<Mounts> {
+/// What else was decided to be mounted.
+pub(super) struct Brought<'a> {
+    pub(super) shm: Shm<'a>,
+    pub(super) init: Option<&'a Init>,
+    /// Mounts of devices, which replace what is asked for at the same place.
+    pub(super) devices: Vec<SpecMount>,
+}
+
+pub(super) fn lower(spec: &ContainerSpec, facts: &Facts<'_>, brought: Brought<'_>, warnings: &mut Vec<String>) -> Result<Mounts> {
     let mut made = Mounts::default();
     let mut asked = asked(spec, facts, &mut made, warnings)?;
     further(spec, facts, &mut asked)?;
-    if let Shm::Shared(folder) = shm
+    if let Shm::Shared(folder) = brought.shm
         && !asked.contains_key(Path::new("/dev/shm"))
     {
         asked.insert(PathBuf::from("/dev/shm"), bind("/dev/shm", folder, &["rbind", "rprivate"]));
     }
-    made.list = defaults(spec, &asked, shm);
-    for (file, target) in init.iter().flat_map(|it| &it.files) {
+    for mount in brought.devices {
+        asked.insert(clean(&mount.destination().to_string_lossy())?, mount);
+    }
+    made.list = defaults(spec, &asked, brought.shm);
+    for (file, target) in brought.init.iter().flat_map(|it| &it.files) {
         made.list.push(bind(target, file, &["bind", "ro"]));
     }
     // By depth, so that nothing is hidden by what is mounted above it; equal ones in the order of their targets.
@@ -177,10 +182,19 @@ fn source(facts: &Facts<'_>, target: &Path) -> Result<PathBuf> {
     found.map(|it| it.source.clone()).ok_or_else(missing)
 }
 
-/// Cleans a target: absolute, not the root, without `.` and `..`.
+/// Cleans a target, which must be absolute and not the root.
 pub(super) fn clean(target: &str) -> Result<PathBuf> {
+    let clean = normal(target);
+    if !target.starts_with('/') || clean == Path::new("/") || target.contains('\0') {
+        return Err(invalid(format!("mount {target:?}: the target must be an absolute path other than /")));
+    }
+    Ok(clean)
+}
+
+/// Writes a path of the container without `.` and `..`; as text, since no file of it is looked at.
+pub(super) fn normal(path: &str) -> PathBuf {
     let mut clean = PathBuf::from("/");
-    for part in Path::new(target).components() {
+    for part in Path::new(path).components() {
         match part {
             Component::Normal(name) => clean.push(name),
             Component::ParentDir => {
@@ -189,10 +203,7 @@ pub(super) fn clean(target: &str) -> Result<PathBuf> {
             Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
         }
     }
-    if !target.starts_with('/') || clean == Path::new("/") || target.contains('\0') {
-        return Err(invalid(format!("mount {target:?}: the target must be an absolute path other than /")));
-    }
-    Ok(clean)
+    clean
 }
 
 fn bind_words(wanted: &Mount, source: &Path, recursive: Option<Recursive>, propagation: Option<Propagation>) -> SpecMount {

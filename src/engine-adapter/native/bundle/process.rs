@@ -39,8 +39,8 @@ pub(super) fn program(spec: &ContainerSpec, facts: &Facts<'_>, hostname: &str) -
     } = &spec.process;
     let given = working_dir.as_deref().filter(|it| !it.is_empty()).unwrap_or(&facts.image.working_dir);
     let cwd = match given {
-        "" | "/" => "/".to_owned(),
-        given if given.starts_with('/') => mounts::clean(given).map_or_else(|_| "/".to_owned(), |it| it.display().to_string()),
+        "" => "/".to_owned(),
+        given if given.starts_with('/') => mounts::normal(given).display().to_string(),
         given => return Err(invalid(format!("working_dir `{given}` must be an absolute path"))),
     };
     Ok(Program { args: args(spec, facts)?, env: env(environment, facts, hostname, *tty), cwd })

@@ -18,6 +18,8 @@ const LEAST_MEMORY: i64 = 6 << 20;
 /// Microseconds over which billionths of a CPU count.
 const PERIOD: i64 = 100_000;
 const BILLION: i64 = 1_000_000_000;
+/// Least part of a CPU: the kernel takes no quota below a millisecond.
+const LEAST_CPU: i64 = BILLION / 100;
 
 /// Limits of the process.
 #[derive(Debug, Default)]
@@ -85,9 +87,15 @@ fn within(field: &str, value: Option<i64>, least: i64, most: i64) -> Result<Opti
 }
 
 fn cpu(resources: &Resources, facts: &Facts<'_>) -> Result<Option<LinuxCpu>> {
-    let nano = within("cpus (billionths)", resources.nano_cpus, 0, i64::from(facts.cpus).saturating_mul(BILLION)).map_err(|_| {
-        let asked = resources.nano_cpus.unwrap_or_default() / (BILLION / 100);
-        invalid(format!("cpus {}.{:02}: this host has {}", asked / 100, (asked % 100).abs(), facts.cpus))
+    let most = i64::from(facts.cpus).saturating_mul(BILLION);
+    let nano = within("cpus", resources.nano_cpus.filter(|it| *it != 0), LEAST_CPU, most).map_err(|_| {
+        let asked = resources.nano_cpus.unwrap_or_default() / (BILLION / 1000);
+        invalid(format!(
+            "cpus {}.{:03}: it must be 0.01 to {}, what this host has",
+            asked / 1000,
+            (asked % 1000).abs(),
+            facts.cpus
+        ))
     })?;
     let period = within("cpu_period", resources.cpu_period.filter(|it| *it != 0), 1000, 1_000_000)?;
     let quota = within("cpu_quota", resources.cpu_quota.filter(|it| !matches!(it, 0 | -1)), 1000, i64::MAX)?;
@@ -126,8 +134,8 @@ fn check_cpuset(text: &str, cpus: u32) -> Result<()> {
 }
 
 fn memory(resources: &Resources, facts: &Facts<'_>, warnings: &mut Vec<String>) -> Result<Option<LinuxMemory>> {
-    let limit = resources.memory.filter(|it| *it != 0);
-    let reservation = resources.memory_reservation.filter(|it| *it != 0);
+    let limit = resources.memory.filter(|it| *it > 0);
+    let reservation = resources.memory_reservation.filter(|it| *it > 0);
     let swap = resources.memory_swap.filter(|it| *it != 0);
     for (field, value) in [("memory", limit), ("memory_reservation", reservation)] {
         if let Some(bytes) = value.filter(|it| *it < LEAST_MEMORY) {
@@ -140,7 +148,7 @@ fn memory(resources: &Resources, facts: &Facts<'_>, warnings: &mut Vec<String>) 
         return Err(invalid(format!("memory_reservation {reservation} is above the limit of memory, {limit}")));
     }
     let swap = match (limit, swap) {
-        (_, Some(-1)) => None,
+        (_, Some(i64::MIN..=-1)) => None,
         (None, Some(swap)) => return Err(invalid(format!("memory_swap {swap}: it counts memory and swap, so memory must be given too"))),
         (Some(limit), Some(swap)) if swap < limit => {
             return Err(invalid(format!("memory_swap {swap} is below memory, {limit}: it counts both")));

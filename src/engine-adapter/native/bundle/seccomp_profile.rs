@@ -8,7 +8,7 @@ use oci_spec::runtime::{
     Arch, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArgBuilder, LinuxSeccompFilterFlag, LinuxSeccompOperator, LinuxSyscall,
 };
 use rcompose_engine_adapter::Result;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::invalid;
 
@@ -25,14 +25,14 @@ pub(super) struct Conditions<'a> {
 struct Profile {
     default_action: LinuxSeccompAction,
     default_errno_ret: Option<u32>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     architectures: Vec<Arch>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     arch_map: Vec<ArchMap>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     flags: Vec<LinuxSeccompFilterFlag>,
     listener_path: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     syscalls: Vec<Rule>,
 }
 
@@ -41,25 +41,25 @@ struct Profile {
 #[serde(rename_all = "camelCase")]
 struct ArchMap {
     architecture: Arch,
-    #[serde(default)]
-    sub_architectures: Option<Vec<Arch>>,
+    #[serde(default, deserialize_with = "or_default")]
+    sub_architectures: Vec<Arch>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Rule {
     /// The form before `names`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     names: Vec<String>,
     action: LinuxSeccompAction,
     errno_ret: Option<u32>,
-    #[serde(default)]
-    args: Option<Vec<Argument>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
+    args: Vec<Argument>,
+    #[serde(default, deserialize_with = "or_default")]
     includes: Filter,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     excludes: Filter,
 }
 
@@ -68,7 +68,7 @@ struct Rule {
 struct Argument {
     index: usize,
     value: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     value_two: u64,
     op: LinuxSeccompOperator,
 }
@@ -76,9 +76,16 @@ struct Argument {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Filter {
+    #[serde(deserialize_with = "or_default")]
     caps: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
     arches: Vec<String>,
     min_kernel: Option<String>,
+}
+
+/// Takes `null` for what is not there: so Go writes an empty list.
+fn or_default<'a, D: Deserializer<'a>, T: Deserialize<'a> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// This machine's architecture: in a profile's map, and in the conditions of its rules.
@@ -104,7 +111,7 @@ pub(super) fn read(text: &str, conditions: &Conditions<'_>) -> Result<LinuxSecco
     let mut architectures = profile.architectures;
     if let Some(found) = profile.arch_map.into_iter().find(|it| it.architecture == NATIVE.0) {
         architectures.push(found.architecture);
-        architectures.extend(found.sub_architectures.unwrap_or_default());
+        architectures.extend(found.sub_architectures);
     }
     let mut rules = Vec::new();
     for rule in profile.syscalls {
@@ -154,7 +161,7 @@ fn lower(rule: Rule) -> Result<LinuxSyscall, String> {
         let made = if masked { made.value_two(it.value_two) } else { made };
         made.build().map_err(|error| error.to_string())
     };
-    let arguments = rule.args.unwrap_or_default().into_iter().map(argument).collect::<Result<Vec<_>, _>>()?;
+    let arguments = rule.args.into_iter().map(argument).collect::<Result<Vec<_>, _>>()?;
     let mut made = LinuxSyscall::default();
     made.set_names(names).set_action(rule.action).set_errno_ret(rule.errno_ret);
     made.set_args(Some(arguments).filter(|it| !it.is_empty()));
@@ -179,7 +186,7 @@ mod tests {
             {"names":["c"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"6.1"}},
             {"names":["d"],"action":"SCMP_ACT_ALLOW","includes":{"minKernel":"6.2"}},
             {"name":"e","action":"SCMP_ACT_ALLOW","includes":{"arches":["s390x"]}},
-            {"name":"f","action":"SCMP_ACT_ALLOW","excludes":{"arches":["s390x"]},"args":null}]}"#;
+            {"name":"f","action":"SCMP_ACT_ALLOW","excludes":{"arches":["s390x"],"caps":null},"args":null,"includes":null}],"archMap":null}"#;
         assert_eq!(names(text, &["CAP_CHOWN"]).unwrap(), ["c", "f"]);
         assert_eq!(names(text, &["CAP_CHOWN", "CAP_KILL"]).unwrap(), ["a", "c", "f"]);
         assert_eq!(names(text, &[]).unwrap(), ["b", "c", "f"]);

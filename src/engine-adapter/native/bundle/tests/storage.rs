@@ -160,11 +160,14 @@ fn cdi_devices_bring_nodes_mounts_variables_and_hooks() {
     let request = |change: Value| {
         let mut request = json!({"device_ids": [], "capabilities": ["gpu"], "options": {}});
         merge(&mut request, &change);
-        json!({"device_requests": [request], "process": {"environment": {"A": "own"}}})
+        let deep = json!([{"target": "/lib/y/z/deep", "read_only": false, "kind": {"type": "tmpfs"}}]);
+        json!({"device_requests": [request], "process": {"environment": {"A": "own"}}, "mounts": deep})
     };
     let lowered = world.with(&request(json!({"count": 1})));
     assert_eq!(lowered.env, ["PATH=/bin", "HOSTNAME=0123456789ab", "A=cdi", "NVIDIA_VISIBLE_DEVICES=void"]);
     assert_eq!(world.options(&request(json!({"driver": "nvidia", "device_ids": ["0"]})), "/lib/y"), "ro,rbind");
+    let at = |target: &str| lowered.spec.mounts().iter().flatten().position(|it| it.destination() == Path::new(target)).unwrap();
+    assert!(at("/lib/y") < at("/lib/y/z/deep"), "by depth, like the rest");
     let hooks = serde_json::to_value(lowered.spec.hooks()).unwrap();
     assert_eq!(
         hooks,
