@@ -56,7 +56,7 @@ pub(crate) fn resolve(user: &str, group_add: &[String], passwd: &[u8], group: &[
         found.gid = gid(which, group)?;
     }
     for name in group_add {
-        further.push(gid(name, group)?);
+        further.push(further_gid(name, group)?);
     }
     found.groups.push(found.gid);
     for gid in further {
@@ -67,10 +67,10 @@ pub(crate) fn resolve(user: &str, group_add: &[String], passwd: &[u8], group: &[
     Ok(found)
 }
 
-/// Finds the first entry by name or id; an id needs none.
+/// Finds the first entry by id where the text is one, else by name; an id needs none.
 fn account<'a>(who: &'a str, passwd: &'a [u8]) -> Result<Account<'a>> {
     let number = if who.is_empty() { Some(0) } else { id(who)? };
-    let found = accounts(passwd).find(|it| (!who.is_empty() && it.name == who) || number == Some(it.uid));
+    let found = accounts(passwd).find(|it| number.map_or(it.name == who, |uid| it.uid == uid));
     match (found, number) {
         (Some(account), _) => Ok(account),
         (None, Some(uid)) => Ok(Account { name: "", uid, gid: 0, home: "/" }),
@@ -78,7 +78,14 @@ fn account<'a>(who: &'a str, passwd: &'a [u8]) -> Result<Account<'a>> {
     }
 }
 
+/// An id stands for itself.
 fn gid(which: &str, group: &[u8]) -> Result<u32> {
+    let named = || groups(group).find(|it| it.name == which).map(|it| it.gid);
+    id(which)?.or_else(named).ok_or_else(|| missing("group", which, "group"))
+}
+
+/// Of further groups a name counts even if it looks like an id.
+fn further_gid(which: &str, group: &[u8]) -> Result<u32> {
     let number = id(which)?;
     let found = groups(group).find(|it| it.name == which || number == Some(it.gid));
     found.map(|it| it.gid).or(number).ok_or_else(|| missing("group", which, "group"))
@@ -130,26 +137,30 @@ mod tests {
     use super::*;
 
     const PASSWD: &[u8] = b"# people\nroot:x:0:0:root:/root:/bin/sh\nbroken\nbad:x:zero:0::/:\ndaemon:x:1:2::/sbin:\n\xff\xfe:x:3:3::/:\n1000:x:7:8::/seven:\nnobody:x:65534:65534:::\n";
-    const GROUP: &[u8] = b"root:x:0:root\nbin:x:1:root,daemon\naudio:x:29:\ndaemon:x:2:\nwheel:x:10:root\n";
+    const GROUP: &[u8] = b"root:x:0:root\nbin:x:1:root,daemon\naudio:x:29:\n77:x:9:\ndaemon:x:2:\nwheel:x:10:root\n";
 
     fn found(user: &str, add: &[&str]) -> Result<(u32, u32, Vec<u32>, String)> {
         let add: Vec<String> = add.iter().map(|it| (*it).to_owned()).collect();
         resolve(user, &add, PASSWD, GROUP).map(|it| (it.uid, it.gid, it.groups, it.home))
     }
 
+    // What Docker 20.10 writes for these, but for lines that are no entry: it reads a number that is none as 0.
     #[test]
     fn names_and_ids_are_found_as_docker_finds_them() {
         let cases = [
             ("", &[] as &[&str], (0, 0, vec![0, 1, 10], "/root")),
-            ("root", &["audio", "77"], (0, 0, vec![0, 1, 10, 29, 77], "/root")),
+            ("root", &["audio", "78"], (0, 0, vec![0, 1, 10, 29, 78], "/root")),
+            (":audio", &[], (0, 29, vec![29], "/root")),
             ("daemon", &[], (1, 2, vec![2, 1], "/sbin")),
             ("1", &[], (1, 2, vec![2, 1], "/sbin")),
             ("daemon:audio", &[], (1, 29, vec![29], "/sbin")),
             ("daemon:", &[], (1, 2, vec![2, 1], "/sbin")),
             ("5:6", &["6"], (5, 6, vec![6], "/")),
             ("5", &[], (5, 0, vec![0], "/")),
-            // A name made of digits comes before the id.
-            ("1000", &[], (7, 8, vec![8], "/seven")),
+            // Digits are an id, but of further groups they may be a name.
+            ("1000", &[], (1000, 0, vec![0], "/")),
+            ("7", &[], (7, 8, vec![8], "/seven")),
+            ("1000:77", &["77"], (1000, 77, vec![77, 9], "/")),
             ("nobody:audio:more", &[], (65534, 29, vec![29], "/")),
         ];
         for (user, add, (uid, gid, groups, home)) in cases {
