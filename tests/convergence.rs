@@ -82,7 +82,7 @@ fn project(shapes: &[Shape]) -> Project {
         services: shapes
             .iter()
             .enumerate()
-            .map(|(index, shape)| (name(index), service(index, shape, shapes)))
+            .map(|(index, shape)| (name(index), Box::new(service(index, shape, shapes))))
             .collect(),
         networks: (0..3)
             .map(network)

@@ -62,7 +62,7 @@ fn every_example_loads_and_has_a_plan() {
         assert!(!round.is_empty());
         let plan = up(project, &nothing(), &world, &Up::default()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. })).count();
-        let wanted: i64 = project.services.values().map(rcompose_spec::model::Service::replicas).sum();
+        let wanted: i64 = project.services.values().map(|service| service.replicas()).sum();
         assert_eq!(i64::try_from(starts), Ok(wanted), "{}", file.display());
     }
 }

@@ -32,13 +32,18 @@ const EDGES: &[(&str, &str, &[&str])] = &[
     ("src/engine-adapter", "engine-adapter", &["health"]),
     ("src/engine-adapter/docker", "docker", &["engine-adapter", "context", "credentials"]),
     ("src/engine-adapter/memory", "memory", &["engine-adapter", "health"]),
-    ("src/engine-adapter/native", "native", &["engine-adapter", "health", "image", "network", "runtime", "supervise"]),
+    (
+        "src/engine-adapter/native",
+        "native",
+        &["engine-adapter", "health", "image", "network", "runtime", "supervise"],
+    ),
     ("src/supervise", "supervise", &["runtime", "health", "network"]),
     ("src/spec", "spec", &[]),
     ("src/health", "health", &[]),
     ("src/context", "context", &[]),
     ("src/credentials", "credentials", &[]),
     ("src/image", "image", &[]),
+    ("src/network", "network", &[]),
     ("src/runtime", "runtime", &[]),
 ];
 

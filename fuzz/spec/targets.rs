@@ -2,12 +2,11 @@
 #![allow(unreachable_pub, clippy::allow_attributes, reason = "two crates use it: the fuzz targets and a test")]
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rcompose_spec::hash::{self, Dialect};
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{Discovered, Files, Given, Kind, LoadOptions, Loaded, Place, SpecErrors, discover, elements, load, why};
+use rcompose_spec::{Discovered, Given, InMemory, LoadOptions, Loaded, Place, SpecErrors, discover, elements, load, why};
 use serde_json::{Value, json};
 
 /// Stands between the files of one input.
@@ -34,13 +33,6 @@ pub const TARGETS: [(&str, Target); 8] = [
 pub fn project(data: &[u8]) {
     run(&[("compose.yaml", data)], LoadOptions { trace: true, ..LoadOptions::default() });
     run(&[("compose.yaml", data)], LoadOptions { no_interpolate: true, all_resources: true, ..LoadOptions::default() });
-}
-
-/// Any bytes as a compose file, only loaded.
-pub fn quietly(data: &[u8]) {
-    if let Err(errors) = load_files(&[("compose.yaml", data)], LoadOptions::default()) {
-        explain(&errors);
-    }
 }
 
 /// A base, its override, a file to extend or include, and `.env`.
@@ -178,7 +170,7 @@ fn run(files: &[(&str, &[u8])], options: LoadOptions) -> Option<Loaded> {
 }
 
 fn load_files(files: &[(&str, &[u8])], options: LoadOptions) -> Result<(Discovered, Loaded), SpecErrors> {
-    let memory = Memory(files.iter().map(|(name, text)| (Path::new(FOLDER).join(name), text.to_vec())).collect());
+    let memory = InMemory(files.iter().map(|(name, text)| (Path::new(FOLDER).join(name), text.to_vec())).collect());
     let given = Given { options, ..Given::default() };
     let found = discover(&given, Path::new(FOLDER), &environment(), &memory)?;
     let loaded = load(&found.sources, &memory)?;
@@ -244,20 +236,4 @@ fn cut(data: &[u8]) -> Vec<&[u8]> {
     }
     parts.push(rest);
     parts
-}
-
-/// Files held in memory.
-struct Memory(BTreeMap<PathBuf, Vec<u8>>);
-
-impl Files for Memory {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn kind(&self, path: &Path) -> Option<Kind> {
-        if self.0.contains_key(path) {
-            return Some(Kind::File);
-        }
-        self.0.keys().any(|file| file.starts_with(path)).then_some(Kind::Folder)
-    }
 }

@@ -54,7 +54,7 @@ impl Picture {
     pub(crate) fn of(project: &Project, graph: &DependencyGraph) -> Self {
         let order = graph.order();
         let place = |name: &str| order.iter().position(|it| it == name);
-        let nodes = order.iter().filter_map(|name| project.services.get(name)).map(node).collect();
+        let nodes = order.iter().filter_map(|name| project.services.get(name)).map(|service| node(service)).collect();
         let edges = order.iter().enumerate().flat_map(|(from, name)| {
             graph.dependencies(name).into_iter().filter_map(move |(to, dependency)| {
                 Some(Edge {
@@ -131,7 +131,7 @@ pub(crate) mod tests {
                 })
                 .collect();
             let service = Service { name: name.into(), image: format!("{name}:1"), depends_on, ..Service::default() };
-            project.services.insert(name.into(), service);
+            project.services.insert(name.into(), Box::new(service));
         };
         add("db", &[]);
         add("cache", &[]);

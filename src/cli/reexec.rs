@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::output;
 
 /// Verbs that a person never types.
-const HIDDEN: [&str; 4] = ["__init", "__shim", "__guard", "oci"];
+const HIDDEN: [&str; 5] = ["__init", "__shim", "__guard", "__changed", "oci"];
 /// The name under which the program is an OCI runtime.
 const OCI_NAME: &str = "rcompose-oci";
 
@@ -41,7 +41,8 @@ pub(crate) fn run(verb: &'static str, words: &[OsString]) -> ExitCode {
             };
         }
         "__shim" => return shim(words),
-        "__guard" => return guardian(words.get(2)),
+        "__guard" => return guardian(words),
+        "__changed" => return changed(words),
         _ => {}
     }
     let _ = words;
@@ -69,11 +70,25 @@ fn shim(words: &[OsString]) -> ExitCode {
 
 /// Brings the guardian of the project whose folder is named.
 #[cfg(target_os = "linux")]
-fn guardian(folder: Option<&OsString>) -> ExitCode {
-    let Some(folder) = folder else {
+fn guardian(words: &[OsString]) -> ExitCode {
+    // It enters no container; but the shims that it starts are this very file, and need no second start then.
+    if let Err(error) = rcompose_runtime::protect(words) {
+        return failed(&error.chain());
+    }
+    let Some(folder) = words.get(2) else {
         return failed("__guard FOLDER");
     };
     rcompose_supervise::guard(Path::new(folder)).map_or_else(|error| failed(&error.chain()), |()| ExitCode::SUCCESS)
+}
+
+/// Does what follows from a change of a container of the native engine: called by its shim.
+#[cfg(target_os = "linux")]
+fn changed(words: &[OsString]) -> ExitCode {
+    let [_, _, root, run, id] = words else {
+        return failed("__changed ROOT RUN ID");
+    };
+    let done = rcompose_native::changed(Path::new(root), Path::new(run), &id.to_string_lossy());
+    done.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 #[cfg(target_os = "linux")]

@@ -10,13 +10,13 @@ use std::error::Error as _;
 
 use rcompose_engine_adapter::Remark;
 use rcompose_planner::{PlanError, Problem};
-use rcompose_spec::{Code, Note, Origins, SpecError, SpecErrors, Warning};
+use rcompose_spec::{Code, Finding, Note, Origins, SpecErrors};
 
 use crate::caller::Caller;
 use crate::failure::Failure;
 use crate::style::{Paint, Tone};
 
-use excerpt::{Entry, Place};
+use excerpt::{Entry, Level, Place};
 
 /// What a person is told, and what the caller's shell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +60,9 @@ pub(crate) fn explain(failure: &Failure, caller: &Caller, paint: Paint) -> Repor
 }
 
 /// Puts warnings of the compose files into words.
-pub(crate) fn warnings(warnings: &[Warning], caller: &Caller, paint: Paint) -> String {
+pub(crate) fn warnings(warnings: &[Finding], caller: &Caller, paint: Paint) -> String {
     let words = Words { caller, paint };
-    warnings
-        .iter()
-        .map(|warning| {
-            let mut entry = Entry::warning(titled(&warning.path, &warning.message));
-            entry.place = warning.span.clone().map(|span| Place { span, label: warning.label.clone() });
-            entry.hint.clone_from(&warning.hint);
-            entry.others = others(&warning.notes);
-            words.entry(&entry)
-        })
-        .collect()
+    warnings.iter().map(|warning| words.entry(&spec_entry(Level::Warning, warning, caller))).collect()
 }
 
 /// Puts notices of a plan into words.
@@ -111,7 +102,7 @@ impl Words<'_> {
     }
 
     fn spec(&self, errors: &SpecErrors) -> String {
-        let entries: Vec<Entry> = errors.0.iter().map(|error| spec_entry(error, self.caller)).collect();
+        let entries: Vec<Entry> = errors.0.iter().map(|error| spec_entry(Level::Error, error, self.caller)).collect();
         self.all(&entries)
     }
 
@@ -136,15 +127,15 @@ impl Words<'_> {
     }
 }
 
-fn spec_entry(error: &SpecError, caller: &Caller) -> Entry {
-    let mut entry = Entry::error(titled(&error.path, &error.message));
-    entry.place = error.span.clone().map(|span| Place { span, label: error.label.clone() });
-    entry.hint.clone_from(&error.hint);
+fn spec_entry(level: Level, finding: &Finding, caller: &Caller) -> Entry {
+    let mut entry = Entry::new(level, titled(&finding.path, &finding.message));
+    entry.place = finding.span.clone().map(|span| Place { span, label: finding.label.clone() });
+    entry.hint.clone_from(&finding.hint);
     // A file of variables holds secrets: its lines are not shown.
-    entry.hide_source = error.code == Code::Dotenv;
-    entry.others = others(&error.notes);
-    for link in error.chain.iter().rev() {
-        let at = format!("{}:{}:{}", caller.shown(link.span.path()), link.span.line, link.span.column);
+    entry.hide_source = finding.code == Code::Dotenv;
+    entry.others = others(&finding.notes);
+    for link in finding.chain.iter().rev() {
+        let at = format!("{}:{}:{}", caller.shown(link.span.path()), link.span.line(), link.span.column());
         entry.notes.push(format!("{} at {at}", link.label));
     }
     entry

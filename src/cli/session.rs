@@ -5,6 +5,8 @@ mod context;
 mod engine;
 mod key;
 mod lock;
+#[cfg(target_os = "linux")]
+pub(crate) mod native;
 mod project;
 mod proxy;
 

@@ -45,6 +45,16 @@ impl Monitor {
         self.status
     }
 
+    /// Returns what is probed, and how often.
+    pub fn check(&self) -> &Check {
+        &self.check
+    }
+
+    /// Returns how many failures in a row count.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// Takes in a result; returns the status if it changed.
     pub fn record(&mut self, probe: Probe, now: Duration) -> Option<Status> {
         let before = self.status;

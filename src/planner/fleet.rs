@@ -63,7 +63,8 @@ impl<'a> Fleet<'a> {
 
     /// Returns the service of the file, where there is one.
     pub(crate) fn service(&self, name: &str) -> Option<&'a Service> {
-        self.project.and_then(|project| project.services.get(name).or_else(|| project.disabled.get(name)))
+        self.project
+            .and_then(|project| project.services.get(name).or_else(|| project.disabled.get(name)).map(AsRef::as_ref))
     }
 
     /// Returns a service's own containers: those of `run` left out, and those that no listing shows.

@@ -178,7 +178,7 @@ mod tests {
             ..Service::default()
         };
         Project {
-            services: edges.iter().map(|(name, to)| ((*name).into(), service(name, to))).collect(),
+            services: edges.iter().map(|(name, to)| ((*name).into(), Box::new(service(name, to)))).collect(),
             ..Project::default()
         }
     }

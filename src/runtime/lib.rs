@@ -14,15 +14,17 @@ pub mod init;
 mod linux;
 pub mod plan;
 pub mod profile;
+mod signal;
 mod socket;
 mod store;
 mod usage;
 
 pub use container::{Container, Status, boot, run_hooks, start, wait_end};
 pub use error::{Result, RuntimeError, chain};
-pub use linux::launch::{Created, How, Start, create};
+pub use linux::launch::{Created, How, Named, Start, Told, create};
 pub use linux::terminal::{Foreground, Raw, exit_status, receive as receive_terminal};
 pub use linux::{host, overlay, protect::protect};
+pub use signal::signal_number;
 pub use socket::connect;
 pub use store::{Record, Store};
 pub use usage::Usage;

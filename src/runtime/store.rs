@@ -34,6 +34,14 @@ pub struct Record {
     pub groups: Vec<(PathBuf, PathBuf, bool, Vec<String>)>,
     /// Its root was entered with chroot(2).
     pub no_pivot: bool,
+    /// Its spec has hooks that come after its start or end; without, nobody reads that again.
+    #[serde(default = "yes")]
+    pub hooked: bool,
+}
+
+/// What a record of an earlier version means.
+fn yes() -> bool {
+    true
 }
 
 impl Record {
@@ -107,13 +115,13 @@ impl Store {
         Ok(self.folder(id)?.join(START))
     }
 
-    /// Writes what is known of a container, and keeps its spec.
+    /// Writes what is known of a container, and keeps the text of its spec.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn write(&self, record: &Record, spec: &Spec) -> Result<()> {
+    pub fn write(&self, record: &Record, spec: &[u8]) -> Result<()> {
         let folder = self.folder(&record.id)?;
-        put(&folder, SPEC, &serde_json::to_vec(spec).unwrap_or_default())?;
+        put(&folder, SPEC, spec)?;
         put(&folder, RECORD, &serde_json::to_vec(record).unwrap_or_default())
     }
 

@@ -1,11 +1,14 @@
 //! What a container uses, by its control groups.
 
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::container::Container;
+use crate::linux::memory;
 use crate::plan::cgroup::Folder;
 
 /// Figures of one moment; what the kernel does not tell is absent.
@@ -42,6 +45,26 @@ impl Container {
     pub fn usage(&self) -> Usage {
         of(&self.record().folders())
     }
+
+    /// Returns how many processes were ended for want of memory; nothing where the kernel does not count them.
+    #[must_use]
+    pub fn memory_kills(&self) -> Option<u64> {
+        memory_kills(&self.record().folders())
+    }
+
+    /// Returns a descriptor that can be read, without blocking, when that number may have changed. On v1 it can shortly before.
+    ///
+    /// # Errors
+    /// No control group of the container counts memory.
+    pub fn watch_memory(&self) -> io::Result<OwnedFd> {
+        memory::watch(&self.record().folders())
+    }
+}
+
+fn memory_kills(folders: &[Folder]) -> Option<u64> {
+    let folder = folders.iter().find(|it| it.controllers.iter().any(|name| name == "memory"))?;
+    let file = if folder.unified { "memory.events" } else { "memory.oom_control" };
+    keyed(Some(&folder.path), file, "oom_kill")
 }
 
 fn of(folders: &[Folder]) -> Usage {
@@ -72,7 +95,7 @@ fn of(folders: &[Folder]) -> Usage {
             memory_peak: number(memory, "memory.peak"),
             memory_limit: number(memory, "memory.max"),
             cache: keyed(memory, "memory.stat", "file"),
-            oom_kills: keyed(memory, "memory.events", "oom_kill"),
+            oom_kills: memory_kills(folders),
             ..counts
         };
     }
@@ -85,7 +108,7 @@ fn of(folders: &[Folder]) -> Usage {
         memory_peak: number(memory, "memory.max_usage_in_bytes"),
         memory_limit: limit(number(memory, "memory.limit_in_bytes")),
         cache: keyed(memory, "memory.stat", "cache"),
-        oom_kills: keyed(memory, "memory.oom_control", "oom_kill"),
+        oom_kills: memory_kills(folders),
         ..counts
     }
 }

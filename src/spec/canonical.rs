@@ -4,7 +4,7 @@ mod ports;
 mod resources;
 mod volumes;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::tree::{Map, Node, Value};
@@ -13,7 +13,7 @@ pub(crate) use volumes::volume_target;
 
 /// Rewrites a document; with `lenient`, short forms that cannot be read stay (they may hold variables).
 pub(crate) fn canonical(node: &mut Node, lenient: bool, findings: &mut Findings) {
-    let mut canon = Canon { lenient, findings, ports: MAX_PORTS };
+    let mut canon = Canon { lenient, findings, ports: MAX_PORTS, full: false };
     if let Some(services) = node.get_mut("services").and_then(Node::as_map_mut) {
         for (name, entry) in services {
             canon.service(&mut entry.node, name);
@@ -35,6 +35,8 @@ struct Canon<'f> {
     lenient: bool,
     /// How many more ports ranges may become.
     ports: usize,
+    /// There were more than that.
+    full: bool,
     findings: &'f mut Findings,
 }
 
@@ -46,7 +48,7 @@ impl Canon<'_> {
         for (key, entry) in map {
             let node = &mut entry.node;
             let path = [Step::Key("services"), Step::Key(name), Step::Key(key)];
-            match key.as_str() {
+            match key {
                 "build" => self.build(node, &path),
                 "depends_on" => {
                     names(node, crate::merge::dependency);
@@ -104,7 +106,7 @@ impl Canon<'_> {
         }
     }
 
-    fn refuse(&mut self, error: SpecError) {
+    fn refuse(&mut self, error: Finding) {
         if !self.lenient {
             self.findings.error(error);
         }
@@ -114,10 +116,15 @@ impl Canon<'_> {
         let Value::List(list) = &mut node.value else {
             return;
         };
+        if self.full {
+            return;
+        }
         let mut long = Vec::with_capacity(list.len());
         for (index, item) in list.iter().enumerate() {
             match ports::port(item) {
                 Ok(ports) if ports.len() > self.ports => {
+                    // Said once; going on would write all ranges out only to refuse them.
+                    self.full = true;
                     let hint = "publish fewer ports, or use `network_mode: host`";
                     self.refuse(Fault::new(Code::Limit, "too many ports", hint).at(item, path));
                     return;
@@ -144,7 +151,7 @@ impl Canon<'_> {
         let Some(map) = node.as_map_mut() else { return };
         for (key, entry) in map {
             let node = &mut entry.node;
-            match key.as_str() {
+            match key {
                 "secrets" => each(node, |item| wrap(item, "source")),
                 "provenance" | "sbom" => {
                     if let (Value::Bool(_), Some(text)) = (&node.value, node.text()) {
@@ -180,7 +187,7 @@ impl Canon<'_> {
                 let mut path = path.to_vec();
                 path.push(Step::Key(key));
                 self.findings.error(
-                    SpecError::new(Code::WrongType, "must be an integer or a mapping")
+                    Finding::new(Code::WrongType, "must be an integer or a mapping")
                         .at(&entry.node.span)
                         .path(show(&path))
                         .label("this is a string"),
@@ -220,7 +227,7 @@ impl Canon<'_> {
                 let mut path = path.to_vec();
                 path.push(Step::Item(index));
                 self.findings.error(
-                    SpecError::new(Code::Conflict, "\"count\" and \"device_ids\" attributes are exclusive")
+                    Finding::new(Code::Conflict, "\"count\" and \"device_ids\" attributes are exclusive")
                         .at(&item.span)
                         .path(show(&path))
                         .hint("keep one of the two"),
@@ -244,8 +251,8 @@ impl Fault {
         Self { code, message: message.into(), hint }
     }
 
-    fn at(self, node: &Node, path: &[Step<'_>]) -> SpecError {
-        SpecError::new(self.code, self.message).at(&node.span).path(show(path)).hint(self.hint)
+    fn at(self, node: &Node, path: &[Step<'_>]) -> Finding {
+        Finding::new(self.code, self.message).at(&node.span).path(show(path)).hint(self.hint)
     }
 }
 

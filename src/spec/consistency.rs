@@ -5,7 +5,7 @@ mod references;
 
 use std::collections::BTreeSet;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::model::{Project, Service, WatchAction};
 use crate::span::Origins;
@@ -42,7 +42,7 @@ impl Checker<'_> {
         self.details(service);
     }
 
-    fn error(&mut self, path: String, error: SpecError) {
+    fn error(&mut self, path: String, error: Finding) {
         let error = match self.origins.get(&path) {
             Some(span) => error.at(span),
             None => error,
@@ -54,7 +54,7 @@ impl Checker<'_> {
         if service.image.is_empty() && service.build.is_none() && service.provider.is_none() {
             let name = &service.name;
             let message = format!("service \"{name}\" has neither an image nor a build context specified");
-            let error = SpecError::new(Code::MissingKey, message).path(format!("services.{name}"));
+            let error = Finding::new(Code::MissingKey, message).path(format!("services.{name}"));
             let image = format!("services.{name}.image");
             let written = self.origins.root().and_then(|root| root.get("services")?.get(name)?.get("image"));
             let error = match self.origins.get(&image).filter(|_| written.is_some()) {
@@ -70,7 +70,7 @@ impl Checker<'_> {
         if !service.network_mode.is_empty() && !service.networks.is_empty() {
             let name = &service.name;
             let message = format!("service {name} declares mutually exclusive `network_mode` and `networks`");
-            let error = SpecError::new(Code::Conflict, message).hint("keep one of the two");
+            let error = Finding::new(Code::Conflict, message).hint("keep one of the two");
             self.error(format!("services.{name}.network_mode"), error);
         }
     }
@@ -80,13 +80,13 @@ impl Checker<'_> {
         let name = &service.name;
         if !build.dockerfile.is_empty() && !build.dockerfile_inline.is_empty() {
             let message = format!("service \"{name}\" declares mutually exclusive dockerfile and dockerfile_inline");
-            let error = SpecError::new(Code::Conflict, message).hint("keep one of the two");
+            let error = Finding::new(Code::Conflict, message).hint("keep one of the two");
             self.error(format!("services.{name}.build.dockerfile_inline"), error);
         }
         let platform = &service.platform;
         if !platform.is_empty() && !build.platforms.is_empty() && !build.platforms.contains(platform) {
             let message = format!("service.build.platforms must include service.platform \"{platform}\"");
-            let error = SpecError::new(Code::Conflict, message).hint(format!("add {platform} to `build.platforms`"));
+            let error = Finding::new(Code::Conflict, message).hint(format!("add {platform} to `build.platforms`"));
             self.error(format!("services.{name}.build.platforms"), error);
         }
         for (key, value) in &build.additional_contexts {
@@ -100,7 +100,7 @@ impl Checker<'_> {
                 Some(_) => continue,
             };
             let message = format!("service \"{name}\" declares {problem} service \"{other}\" as additional contexts {key}");
-            let error = SpecError::new(Code::Undefined, message).hint("a context can be a service with `build`");
+            let error = Finding::new(Code::Undefined, message).hint("a context can be a service with `build`");
             self.error(format!("services.{name}.build.additional_contexts.{key}"), error);
         }
     }
@@ -140,7 +140,7 @@ impl Checker<'_> {
         let path = format!("services.{name}.{old}");
         let other = format!("services.{name}.deploy.{new}");
         let mut error =
-            SpecError::new(Code::Conflict, format!("can't set distinct values on '{old}' and 'deploy.{new}'")).hint("keep one of the two");
+            Finding::new(Code::Conflict, format!("can't set distinct values on '{old}' and 'deploy.{new}'")).hint("keep one of the two");
         if let Some(span) = self.origins.get(&other) {
             error = error.note(span, "said differently here");
         }
@@ -154,14 +154,14 @@ impl Checker<'_> {
                 Some(_) => format!("services.{name}.scale"),
                 None => format!("services.{name}.deploy.replicas"),
             };
-            let error = SpecError::new(Code::InvalidValue, "must be greater than or equal to 0");
+            let error = Finding::new(Code::InvalidValue, "must be greater than or equal to 0");
             self.error(path, error);
         }
         if !service.container_name.is_empty() && service.replicas() > 1 {
             let message = format!(
                 "can't set container_name and several containers for {name} as container name must be unique (services.deploy.replicas)"
             );
-            let error = SpecError::new(Code::Conflict, message).hint("remove `container_name`, or run one container");
+            let error = Finding::new(Code::Conflict, message).hint("remove `container_name`, or run one container");
             self.error(format!("services.{name}.container_name"), error);
         }
     }
@@ -172,7 +172,7 @@ impl Checker<'_> {
             && !matches!(first.as_str(), "CMD" | "CMD-SHELL" | "NONE")
         {
             let message = "healthcheck.test must start either by \"CMD\", \"CMD-SHELL\" or \"NONE\"";
-            let error = SpecError::new(Code::InvalidValue, message)
+            let error = Finding::new(Code::InvalidValue, message)
                 .hint(format!("write [\"CMD\", \"{first}\", …], or the whole command as one string"));
             self.error(format!("services.{name}.healthcheck.test[0]"), error);
         }
@@ -184,7 +184,7 @@ impl Checker<'_> {
             };
             if needs_target && watch.target.is_empty() {
                 let message = "target is required for non-rebuild actions";
-                let error = SpecError::new(Code::MissingKey, message).hint("`target` is the path inside the container");
+                let error = Finding::new(Code::MissingKey, message).hint("`target` is the path inside the container");
                 self.error(format!("services.{name}.develop.watch[{index}]"), error);
             }
         }
@@ -200,8 +200,8 @@ impl Checker<'_> {
                 continue;
             };
             let message = format!("container name \"{}\" is already in use by services.{first}", service.container_name);
-            let mut error = SpecError::new(Code::Conflict, message)
-                .hint("every container needs a name of its own; without `container_name` it gets one");
+            let mut error =
+                Finding::new(Code::Conflict, message).hint("every container needs a name of its own; without `container_name` it gets one");
             if let Some(span) = self.origins.get(&format!("services.{first}.container_name")) {
                 error = error.note(span, "used here first");
             }

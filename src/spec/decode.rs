@@ -6,9 +6,9 @@ use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::span::Span;
-use crate::tree::{Entry, Node, Value};
+use crate::tree::{Iter, Node, Value};
 
 /// Reads a typed value.
 pub(crate) fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Failure> {
@@ -25,7 +25,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    pub(crate) fn into_error(self, path: &str) -> SpecError {
+    pub(crate) fn into_error(self, path: &str) -> Finding {
         let mut path = path.to_owned();
         for key in self.keys.iter().rev() {
             if !key.starts_with('[') {
@@ -33,7 +33,7 @@ impl Failure {
             }
             path.push_str(key);
         }
-        let error = SpecError::new(Code::WrongType, self.message).path(path);
+        let error = Finding::new(Code::WrongType, self.message).path(path);
         match &self.span {
             Some(span) => error.at(span),
             None => error,
@@ -206,11 +206,15 @@ impl<'de> SeqAccess<'de> for Items<'_> {
             .map(Some)
             .map_err(|failure| failure.inside(format!("[{index}]"), &node.span))
     }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.0.len())
+    }
 }
 
 /// The entries of a mapping; failures learn their key and place.
 struct Entries<'a> {
-    rest: indexmap::map::Iter<'a, String, Entry>,
+    rest: Iter<'a>,
     open: Option<(&'a str, &'a Node)>,
 }
 
@@ -222,7 +226,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             return Ok(None);
         };
         self.open = Some((key, &entry.node));
-        let key: StrDeserializer<'_, Failure> = key.as_str().into_deserializer();
+        let key: StrDeserializer<'_, Failure> = key.into_deserializer();
         seed.deserialize(key).map(Some)
     }
 

@@ -1,6 +1,6 @@
 //! Values of attributes that were left out, and rules on attributes of one resource.
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::tree::{Node, Value};
 
@@ -65,7 +65,7 @@ pub(crate) fn check(model: &Node, findings: &mut Findings) {
             let bind = volume.get("type").and_then(Node::as_str) == Some("bind");
             if bind && volume.get("source").is_none() {
                 findings.error(
-                    SpecError::new(Code::MissingKey, "invalid mount config for type \"bind\": field Source must not be empty")
+                    Finding::new(Code::MissingKey, "invalid mount config for type \"bind\": field Source must not be empty")
                         .at(&volume.span)
                         .path(format!("{path}.volumes[{index}]"))
                         .hint("`source` is the path on the host"),
@@ -76,7 +76,7 @@ pub(crate) fn check(model: &Node, findings: &mut Findings) {
         for (index, watch) in items(watches).iter().enumerate() {
             if let Some(node) = watch.get("path").filter(|node| node.as_str() == Some("")) {
                 findings.error(
-                    SpecError::new(Code::InvalidValue, "value can't be blank")
+                    Finding::new(Code::InvalidValue, "value can't be blank")
                         .at(&node.span)
                         .path(format!("{path}.develop.watch[{index}].path")),
                 );
@@ -99,15 +99,15 @@ fn each(model: &Node, section: &str, mut work: impl FnMut(&str, &Node)) {
 
 fn source(node: &Node, path: &str, keys: &[&str], findings: &mut Findings) {
     let Some(map) = node.as_map() else { return };
-    let given: Vec<_> = keys.iter().filter_map(|key| map.get(*key)).collect();
+    let given: Vec<_> = keys.iter().filter_map(|key| map.get(key)).collect();
     let all = keys.join("|");
     match given.as_slice() {
         [] if !map.contains_key("driver") && !map.contains_key("external") => {
-            findings.error(SpecError::new(Code::MissingKey, format!("one of {all} must be set")).at(&node.span).path(path))
+            findings.error(Finding::new(Code::MissingKey, format!("one of {all} must be set")).at(&node.span).path(path))
         }
         [] | [_] => {}
         [first, .., last] => findings.error(
-            SpecError::new(Code::Conflict, format!("{all} attributes are mutually exclusive"))
+            Finding::new(Code::Conflict, format!("{all} attributes are mutually exclusive"))
                 .at(&last.key)
                 .path(path)
                 .note(&first.key, "the other one")
@@ -122,11 +122,11 @@ fn external(node: &Node, path: &str, findings: &mut Findings) {
         return;
     };
     for (key, entry) in map {
-        if matches!(key.as_str(), "name" | "external") || key.starts_with("x-") {
+        if matches!(key, "name" | "external") || key.starts_with("x-") {
             continue;
         }
         findings.error(
-            SpecError::new(Code::Conflict, format!("conflicting parameters \"external\" and \"{key}\" specified"))
+            Finding::new(Code::Conflict, format!("conflicting parameters \"external\" and \"{key}\" specified"))
                 .at(&entry.key)
                 .path(path)
                 .note(&external.key, "made elsewhere, says this line")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::environment;
-use crate::error::{Code, SpecError, SpecErrors, Warning};
+use crate::error::{Code, Finding, SpecErrors};
 use crate::findings::Findings;
 use crate::interpolate::Variables;
 use crate::load::Loader;
@@ -47,7 +47,7 @@ pub struct Discovered {
     /// What to load; its `env` holds the variables of `.env` too.
     pub sources: Sources,
     /// What is worth saying.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<Finding>,
     /// The lines of `.env` or `--env-file`, the strongest first; empty unless [`LoadOptions::trace`] asks for them.
     pub settings: Vec<Setting>,
 }
@@ -148,7 +148,7 @@ impl Search<'_> {
             Some("1" | "t" | "T" | "true" | "True" | "TRUE") => true,
             Some(other) => {
                 let message = format!("COMPOSE_DISABLE_ENV_FILE: `{other}` is not a boolean");
-                self.findings.error(SpecError::new(Code::InvalidValue, message).hint("use true or false"));
+                self.findings.error(Finding::new(Code::InvalidValue, message).hint("use true or false"));
                 true
             }
         };
@@ -165,9 +165,9 @@ impl Search<'_> {
         for file in env_files {
             match self.files.kind(file) {
                 Some(Kind::File) => found.push((file.clone(), None)),
-                Some(Kind::Folder) => self.findings.error(SpecError::new(Code::File, format!("{} is a directory", file.display()))),
+                Some(Kind::Folder) => self.findings.error(Finding::new(Code::File, format!("{} is a directory", file.display()))),
                 None => self.findings.error(
-                    SpecError::new(Code::File, format!("couldn't find env file: {}", file.display()))
+                    Finding::new(Code::File, format!("couldn't find env file: {}", file.display()))
                         .hint("check the path given with --env-file or COMPOSE_ENV_FILES"),
                 ),
             }
@@ -219,7 +219,7 @@ impl Search<'_> {
     fn nothing_found(&mut self) {
         let folder = self.working_dir(&[]);
         let folders: Vec<String> = folder.ancestors().map(|folder| folder.display().to_string()).collect();
-        self.findings.error(SpecError::new(Code::NoComposeFile, "no compose file found").hint(format!(
+        self.findings.error(Finding::new(Code::NoComposeFile, "no compose file found").hint(format!(
             "looked for {} in {}",
             NAMES.join(", "),
             folders.join(", ")

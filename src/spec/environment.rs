@@ -1,11 +1,10 @@
 //! Variables: those of the process and `.env`, and those that services are given.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::dotenv;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::interpolate::Variables;
 use crate::load::Loader;
@@ -55,39 +54,14 @@ pub(crate) fn env_files(loader: &mut Loader<'_>, files: &[(PathBuf, Option<Span>
 /// Takes in the lines of a file, later ones over earlier ones.
 fn take(lines: Vec<dotenv::Line>, source: &Arc<Source>, owner: Option<&Owner>, known: &mut Variables, findings: &mut Findings) {
     if let (Some(trace), Some(owner)) = (&mut findings.trace, owner) {
-        let mut places = Places::new(source);
         trace.settings.extend(lines.iter().map(|line| Setting {
             name: line.name.clone(),
             value: line.value.clone(),
-            span: places.span(line.at..line.at + line.name.len()),
+            span: Span::new(source, line.at..line.at + line.name.len()),
             owner: owner.clone(),
         }));
     }
     known.extend(lines.into_iter().map(|line| (line.name, line.value)));
-}
-
-/// Counts the lines of a file of variables, once from its start to its end.
-struct Places<'s> {
-    source: &'s Arc<Source>,
-    at: usize,
-    line: usize,
-    line_start: usize,
-}
-
-impl<'s> Places<'s> {
-    fn new(source: &'s Arc<Source>) -> Self {
-        Self { source, at: 0, line: 1, line_start: 0 }
-    }
-
-    /// A stretch that begins no earlier than those asked for before.
-    fn span(&mut self, range: Range<usize>) -> Span {
-        let passed = &self.source.text[self.at..range.start];
-        self.line += passed.matches('\n').count();
-        self.line_start = passed.rfind('\n').map_or(self.line_start, |at| self.at + at + 1);
-        self.at = range.start;
-        let column = self.source.text[self.line_start..range.start].chars().count() + 1;
-        Span::new(self.source, range, self.line, column)
-    }
 }
 
 fn warn_unset(unset: Vec<String>, findings: &mut Findings) {
@@ -107,11 +81,11 @@ impl Lookup for Over<'_> {
 }
 
 /// A mistake in a file of variables, with its place.
-fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> SpecError {
+fn fault_at(source: &Arc<Source>, fault: dotenv::Fault) -> Finding {
     let at = fault.at.min(source.text.len());
     let rest = &source.text[at..];
-    let span = Places::new(source).span(at..at + rest.find('\n').unwrap_or(rest.len()));
-    SpecError::new(Code::Dotenv, format!("failed to read {}: {}", source.path.display(), fault.message))
+    let span = Span::new(source, at..at + rest.find('\n').unwrap_or(rest.len()));
+    Finding::new(Code::Dotenv, format!("failed to read {}: {}", source.path.display(), fault.message))
         .at(&span)
         .hint(fault.hint)
 }
@@ -160,8 +134,8 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
         "" => dotenv::parse(&source.text, &layers, &mut effects),
         "raw" => dotenv::parse_raw(&source.text, &layers),
         other => {
-            let error = SpecError::new(Code::InvalidValue, format!("unsupported env_file format `{other}`"))
-                .hint("leave `format` out, or use `raw`");
+            let error =
+                Finding::new(Code::InvalidValue, format!("unsupported env_file format `{other}`")).hint("leave `format` out, or use `raw`");
             return loader.report(error, span);
         }
     };
@@ -173,7 +147,7 @@ fn env_file(loader: &mut Loader<'_>, file: &EnvFile, span: Option<&Span>, variab
 }
 
 fn missing(loader: &mut Loader<'_>, what: &str, path: &str, span: Option<&Span>) {
-    let mut error = SpecError::new(Code::File, format!("{what} {path} not found"));
+    let mut error = Finding::new(Code::File, format!("{what} {path} not found"));
     error = if what == "env file" {
         error.hint("make the file, or write `required: false` beside its path")
     } else {

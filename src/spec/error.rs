@@ -153,12 +153,12 @@ pub struct Note {
     pub label: String,
 }
 
-/// One mistake.
+/// A mistake, or something worth saying that stops nothing; under `--strict` the one is as bad as the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpecError {
+pub struct Finding {
     /// Its kind.
     pub code: Code,
-    /// What is wrong, as a fragment without a full stop.
+    /// What it is, as a fragment without a full stop.
     pub message: String,
     /// Path of the value in the model, such as `services.web.ports[0]`; empty if it concerns none.
     pub path: String,
@@ -174,7 +174,7 @@ pub struct SpecError {
     pub chain: Vec<Note>,
 }
 
-impl SpecError {
+impl Finding {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -188,104 +188,9 @@ impl SpecError {
         }
     }
 
-    pub(crate) fn at(mut self, span: &Span) -> Self {
-        self.span = Some(span.clone());
-        self
-    }
-
-    pub(crate) fn path(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
-        self
-    }
-
-    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
-    }
-
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    pub(crate) fn note(mut self, span: &Span, label: impl Into<String>) -> Self {
-        self.notes.push(Note { span: span.clone(), label: label.into() });
-        self
-    }
-}
-
-impl fmt::Display for SpecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(span) = &self.span {
-            write!(f, "{span}: ")?;
-        }
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for SpecError {}
-
-/// Every mistake found, in the order of files and lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SpecErrors(pub Vec<SpecError>);
-
-impl fmt::Display for SpecErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, error) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            error.fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for SpecErrors {}
-
-impl From<SpecError> for SpecErrors {
-    fn from(error: SpecError) -> Self {
-        Self(vec![error])
-    }
-}
-
-/// Something worth saying that stops nothing, but under `--strict`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// Its kind.
-    pub code: Code,
-    /// What it is, as a fragment without a full stop.
-    pub message: String,
-    /// Path of the value in the model; empty if it concerns none.
-    pub path: String,
-    /// Where; `None` if it concerns no file.
-    pub span: Option<Span>,
-    /// Few words to stand under the marked text.
-    pub label: String,
-    /// What to do about it.
-    pub hint: Option<String>,
-    /// Further places.
-    pub notes: Vec<Note>,
-}
-
-impl Warning {
-    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            path: String::new(),
-            span: None,
-            label: String::new(),
-            hint: None,
-            notes: Vec::new(),
-        }
-    }
-
-    pub(crate) fn at(mut self, span: Option<&Span>) -> Self {
-        self.span = span.cloned();
+    /// Says where it is, where that is known.
+    pub(crate) fn at<'s>(mut self, span: impl Into<Option<&'s Span>>) -> Self {
+        self.span = span.into().cloned();
         self
     }
 
@@ -310,8 +215,9 @@ impl Warning {
         self
     }
 
-    pub(crate) fn note(mut self, span: Option<&Span>, label: impl Into<String>) -> Self {
-        if let Some(span) = span {
+    /// Adds a further place where it is known.
+    pub(crate) fn note<'s>(mut self, span: impl Into<Option<&'s Span>>, label: impl Into<String>) -> Self {
+        if let Some(span) = span.into() {
             self.notes.push(Note { span: span.clone(), label: label.into() });
         }
         self
@@ -327,11 +233,41 @@ impl Warning {
     }
 }
 
-impl From<Warning> for SpecError {
-    /// What a warning is under `--strict`.
-    fn from(warning: Warning) -> Self {
-        let Warning { code, message, path, span, label, hint, notes } = warning;
-        Self { code, message, path, span, label, hint, notes, chain: Vec::new() }
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(span) = &self.span {
+            write!(f, "{span}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Finding {}
+
+/// Every mistake found, in the order of files and lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecErrors(pub Vec<Finding>);
+
+impl fmt::Display for SpecErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            error.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SpecErrors {}
+
+impl From<Finding> for SpecErrors {
+    fn from(error: Finding) -> Self {
+        Self(vec![error])
     }
 }
 
@@ -339,9 +275,9 @@ impl From<Warning> for SpecError {
 ///
 /// # Errors
 /// Every warning but those that only give a fact.
-pub fn strict(warnings: &[Warning]) -> Result<(), SpecErrors> {
-    let errors = warnings.iter().filter(|warning| warning.code != Code::ChosenFile).cloned().map(SpecError::from);
-    let mut errors: Vec<SpecError> = errors.collect();
+pub fn strict(warnings: &[Finding]) -> Result<(), SpecErrors> {
+    let errors = warnings.iter().filter(|warning| warning.code != Code::ChosenFile).cloned();
+    let mut errors: Vec<Finding> = errors.collect();
     if errors.is_empty() {
         return Ok(());
     }

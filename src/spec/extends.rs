@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::load::{Document, Loader, MAX_CHAIN, Scope};
 use crate::path::Step;
@@ -19,7 +19,7 @@ pub(crate) fn apply(loader: &mut Loader<'_>, document: &mut Document, path: &Pat
     let Some(services) = document.node.get_mut("services").and_then(Node::as_map_mut) else {
         return;
     };
-    let names: Vec<String> = services.keys().cloned().collect();
+    let names: Vec<String> = services.keys().map(str::to_owned).collect();
     let mut extender = Extender { loader, scope, loaded: HashMap::new(), trail: Vec::new() };
     let place = Place { file: path.to_owned(), lookup: scope.lookup.clone(), resets: &document.resets };
     for name in names {
@@ -76,7 +76,7 @@ impl Extender<'_, '_, '_> {
             return self.cycle(&wanted.span, name, place);
         }
         if self.trail.len() + self.loader.findings.depth() > MAX_CHAIN {
-            let error = SpecError::new(Code::Limit, "too many services extend one another");
+            let error = Finding::new(Code::Limit, "too many services extend one another");
             return self.loader.report(error, Some(&wanted.span));
         }
         if !self.loader.may_extend(&wanted.span) {
@@ -116,7 +116,7 @@ impl Extender<'_, '_, '_> {
         let Some(service) = service else {
             // The tables of attributes know nothing of what `extends` replaces, so it is said here.
             self.loader.findings.error(
-                SpecError::new(Code::MissingKey, format!("extends.{name}.service is required"))
+                Finding::new(Code::MissingKey, format!("extends.{name}.service is required"))
                     .at(&extends.span)
                     .path(format!("services.{name}.extends"))
                     .hint("name the service to extend: `extends: {service: NAME}`"),
@@ -134,7 +134,7 @@ impl Extender<'_, '_, '_> {
     fn base(&mut self, services: &mut Map, wanted: &Wanted, name: &str, place: &Place<'_>) -> Option<Node> {
         let Some(file) = &wanted.file else {
             if !services.contains_key(&wanted.service) {
-                self.missing(&wanted.span, name, &wanted.service, place, services.keys().map(String::as_str));
+                self.missing(&wanted.span, name, &wanted.service, place, services.keys());
                 return None;
             }
             self.service(services, &wanted.service, place);
@@ -148,7 +148,7 @@ impl Extender<'_, '_, '_> {
         let extended = self.load(&path, wanted)?;
         let there = Place { lookup: path.parent().unwrap_or(Path::new("/")).to_owned(), file: path, resets: &extended.resets };
         let Some(entry) = extended.services.get(&wanted.service) else {
-            self.missing(&wanted.span, name, &wanted.service, &there, extended.services.keys().map(String::as_str));
+            self.missing(&wanted.span, name, &wanted.service, &there, extended.services.keys());
             return None;
         };
         if entry.node.get("extends").is_none() {
@@ -206,7 +206,7 @@ impl Extender<'_, '_, '_> {
     fn missing<'n>(&mut self, span: &Span, name: &str, wanted: &str, place: &Place<'_>, names: impl Iterator<Item = &'n str>) {
         let file = place.file.display();
         let mut error =
-            SpecError::new(Code::Undefined, format!("cannot extend service \"{name}\": service \"{wanted}\" not found in {file}"))
+            Finding::new(Code::Undefined, format!("cannot extend service \"{name}\": service \"{wanted}\" not found in {file}"))
                 .at(span)
                 .path(format!("services.{name}.extends"));
         if let Some(near) = schema::closest(wanted, names) {
@@ -221,7 +221,7 @@ impl Extender<'_, '_, '_> {
             text.push_str(&format!("{service} in {} extends ", file.display()));
         }
         text.push_str(&format!("{name} in {}", place.file.display()));
-        let mut error = SpecError::new(Code::Reference, text)
+        let mut error = Finding::new(Code::Reference, text)
             .at(span)
             .path(format!("services.{name}.extends"))
             .hint("remove one `extends` of the circle");

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Code, Note, SpecError, SpecErrors, Warning};
+use crate::error::{Code, Finding, Note, SpecErrors};
 use crate::path::Step;
+use crate::routes::Routes;
 use crate::span::Span;
 use crate::trace::Trace;
 use crate::tree::Node;
@@ -19,8 +20,10 @@ const MAX_BLANKED: usize = 10_000;
 /// Collects mistakes and warnings; knows by which includes and extensions loading came here.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
-    pub(crate) errors: Vec<SpecError>,
-    pub(crate) warnings: Vec<Warning>,
+    pub(crate) errors: Vec<Finding>,
+    pub(crate) warnings: Vec<Finding>,
+    /// How files and services were reached.
+    pub(crate) routes: Routes,
     /// Where values come from, if that is asked for.
     pub(crate) trace: Option<Box<Trace>>,
     chain: Vec<Note>,
@@ -31,7 +34,7 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    pub(crate) fn error(&mut self, mut error: SpecError) {
+    pub(crate) fn error(&mut self, mut error: Finding) {
         if self.is_full() {
             return;
         }
@@ -61,7 +64,7 @@ impl Findings {
     /// Says once that there is more.
     fn overflow(&mut self) {
         if self.errors.len() == MAX_ERRORS {
-            self.errors.push(SpecError::new(Code::Limit, format!("more than {MAX_ERRORS} mistakes were found")));
+            self.errors.push(Finding::new(Code::Limit, format!("more than {MAX_ERRORS} mistakes were found")));
         }
     }
 
@@ -92,13 +95,14 @@ impl Findings {
     }
 
     pub(crate) fn warn(&mut self, code: Code, message: impl Into<String>, span: Option<&Span>) {
-        self.add(Warning::new(code, message).at(span));
+        self.add(Finding::new(code, message).at(span));
     }
 
     /// Adds a warning, unless the same was said before of the same value.
-    pub(crate) fn add(&mut self, warning: Warning) {
-        let known = |known: &Warning| known.message == warning.message && known.path == warning.path;
+    pub(crate) fn add(&mut self, mut warning: Finding) {
+        let known = |known: &Finding| known.message == warning.message && known.path == warning.path;
         if self.warnings.len() < MAX_WARNINGS && !self.warnings.iter().any(known) {
+            warning.chain.clone_from(&self.chain);
             self.warnings.push(warning);
         }
     }
@@ -145,6 +149,16 @@ impl Findings {
         self.chain.len()
     }
 
+    /// Remembers how the file was reached that is read now.
+    pub(crate) fn reached(&mut self, file: &Path) {
+        self.routes.file(file, &self.chain);
+    }
+
+    /// Gives the way to whatever was found when no stage knew it any more.
+    pub(crate) fn explain_rest(&mut self, routes: &Routes) {
+        self.errors.iter_mut().chain(&mut self.warnings).for_each(|finding| routes.explain(finding));
+    }
+
     /// The mistakes in a stable order: files as they were read, then lines; those without a place last.
     pub(crate) fn into_errors(self) -> SpecErrors {
         let mut errors = self.errors;
@@ -154,7 +168,7 @@ impl Findings {
 }
 
 /// Orders mistakes by files as they were read, then by lines; those without a place come last.
-pub(crate) fn sort(errors: &mut [SpecError]) {
+pub(crate) fn sort(errors: &mut [Finding]) {
     let mut files: Vec<PathBuf> = Vec::new();
     for span in errors.iter().filter_map(|error| error.span.as_ref()) {
         if !files.iter().any(|file| file == span.path()) {
@@ -177,7 +191,7 @@ fn place(span: &Span) -> Place {
 }
 
 /// Whether a mistake is only what another one leads to.
-fn follows(error: &SpecError, cause: &SpecError) -> bool {
+fn follows(error: &Finding, cause: &Finding) -> bool {
     let same_place = match (&error.span, &cause.span) {
         (Some(a), Some(b)) => a.source == b.source && a.start < b.end.max(b.start + 1) && b.start < a.end.max(a.start + 1),
         _ => false,
@@ -188,7 +202,7 @@ fn follows(error: &SpecError, cause: &SpecError) -> bool {
 }
 
 /// Whether a mapping lacks something because one of its keys could not be read, which was said.
-fn lost_key(error: &SpecError, cause: &SpecError) -> bool {
+fn lost_key(error: &Finding, cause: &Finding) -> bool {
     let (Some(at), Some(key)) = (&error.span, &cause.span) else {
         return false;
     };
@@ -198,7 +212,7 @@ fn lost_key(error: &SpecError, cause: &SpecError) -> bool {
 }
 
 /// The name of the service that a path belongs to.
-fn service_of(path: &str) -> Option<&str> {
+pub(crate) fn service_of(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("services.")?;
     Some(&rest[..rest.find(['.', '[']).unwrap_or(rest.len())])
 }

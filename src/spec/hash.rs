@@ -2,8 +2,7 @@
 //!
 //! Source: labels of containers made by docker compose 2.40 and 5.5. The order of fields is that of [`crate::model`].
 
-use serde::Serialize;
-
+use crate::go_json;
 use crate::model::{Network, Service, Volume};
 
 /// Which release's encoding of a service.
@@ -31,7 +30,7 @@ pub fn service(service: &Service, dialect: Dialect) -> String {
         deploy.replicas = None;
     }
     match dialect {
-        Dialect::V2 => go_json(&plain),
+        Dialect::V2 => go_json::compact(&plain),
         Dialect::V5 => binds_by_exception(&mut plain),
     }
 }
@@ -43,13 +42,13 @@ fn binds_by_exception(service: &mut Service) -> String {
         options.create_host_path = (options.create_host_path == Some(false)).then_some(true);
     }
     // Quotes inside a JSON string are escaped, so this text can only be the field.
-    go_json(service).replace(r#""create_host_path":true"#, r#""create_host_path":false"#)
+    go_json::compact(service).replace(r#""create_host_path":true"#, r#""create_host_path":false"#)
 }
 
 /// Returns the JSON of a network that is hashed.
 #[must_use]
 pub fn network(network: &Network) -> String {
-    go_json(&Network { external: false, ..network.clone() })
+    go_json::compact(&Network { external: false, ..network.clone() })
 }
 
 /// Returns the JSON of a volume that is hashed; without a driver it is `local`.
@@ -60,24 +59,7 @@ pub fn volume(volume: &Volume) -> String {
     } else {
         volume.driver.clone()
     };
-    go_json(&Volume { external: false, driver, ..volume.clone() })
-}
-
-/// Encodes as Go's `encoding/json` does: HTML characters and line separators are escaped.
-fn go_json(value: &impl Serialize) -> String {
-    let text = serde_json::to_string(value).unwrap_or_default();
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '<' => escaped.push_str("\\u003c"),
-            '>' => escaped.push_str("\\u003e"),
-            '&' => escaped.push_str("\\u0026"),
-            '\u{2028}' => escaped.push_str("\\u2028"),
-            '\u{2029}' => escaped.push_str("\\u2029"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    go_json::compact(&Volume { external: false, driver, ..volume.clone() })
 }
 
 #[cfg(test)]

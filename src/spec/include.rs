@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::environment::env_files;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::interpolate::Variables;
 use crate::load::{Loader, MAX_CHAIN, Scope};
 use crate::paths;
@@ -22,7 +22,7 @@ pub(crate) fn apply(loader: &mut Loader<'_>, document: &mut Node, path: &Path, s
         Value::Null => return,
         _ => {
             loader.findings.error(
-                SpecError::new(Code::WrongType, "`include` must be a list")
+                Finding::new(Code::WrongType, "`include` must be a list")
                     .at(&entry.node.span)
                     .path("include")
                     .label(format!("this is {}", entry.node.kind()))
@@ -65,7 +65,7 @@ impl Wanted {
         };
         if files.is_empty() {
             loader.findings.error(
-                SpecError::new(Code::MissingKey, "an entry of `include` needs a path")
+                Finding::new(Code::MissingKey, "an entry of `include` needs a path")
                     .at(&item.span)
                     .path(path)
                     .hint("write `- other.yaml`, or `- path: other.yaml`"),
@@ -75,7 +75,7 @@ impl Wanted {
         for (file, span) in &files {
             if is_remote(file) {
                 loader.findings.error(
-                    SpecError::new(Code::Reference, format!("cannot include {file}: remote files are not read in this version"))
+                    Finding::new(Code::Reference, format!("cannot include {file}: remote files are not read in this version"))
                         .at(span)
                         .path(path)
                         .hint("fetch it and include the local copy"),
@@ -135,7 +135,7 @@ fn variables(loader: &mut Loader<'_>, wanted: &Wanted, directory: &Path, scope: 
     for (file, span) in &wanted.env_files {
         let path = paths::join(&scope.lookup, Path::new(file));
         if loader.files.kind(&path) == Some(Kind::Folder) {
-            let error = SpecError::new(Code::File, format!("{} is not a file", path.display()));
+            let error = Finding::new(Code::File, format!("{} is not a file", path.display()));
             loader.report(error, Some(span));
             return None;
         }
@@ -156,7 +156,7 @@ fn cycle(loader: &mut Loader<'_>, including: &[PathBuf], again: &Path, span: &Sp
     }
     text.push_str(&again.display().to_string());
     loader.findings.error(
-        SpecError::new(Code::Reference, text)
+        Finding::new(Code::Reference, text)
             .at(span)
             .path("include")
             .hint("remove one `include` of the circle"),
@@ -174,7 +174,7 @@ fn import(loader: &mut Loader<'_>, model: Node, document: &mut Node, span: &Span
         let Value::Map(resources) = entry.node.value else {
             continue;
         };
-        if !known.contains(&section.as_str()) {
+        if !known.contains(&&*section) {
             continue;
         }
         if document.get(&section).is_none() {
@@ -191,7 +191,7 @@ fn import(loader: &mut Loader<'_>, model: Node, document: &mut Node, span: &Span
                 }
                 Some(there) if there.node.same(&resource.node) => {}
                 Some(there) => loader.findings.error(
-                    SpecError::new(Code::Conflict, format!("{section}.{name} conflicts with imported resource"))
+                    Finding::new(Code::Conflict, format!("{section}.{name} conflicts with imported resource"))
                         .at(&there.key)
                         .path(format!("{section}.{name}"))
                         .label("defined here")

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::template::{self, Effects, Lookup};
@@ -76,7 +76,7 @@ impl Interpolator<'_> {
                 Ok(value) => text = value,
                 Err(fault) => {
                     self.findings
-                        .error(SpecError::new(fault.code, fault.message).at(&node.span).path(show(path)).hint(fault.hint));
+                        .error(Finding::new(fault.code, fault.message).at(&node.span).path(show(path)).hint(fault.hint));
                     return Value::Str(text);
                 }
             }
@@ -97,7 +97,7 @@ impl Interpolator<'_> {
             }
             Err(reason) => {
                 self.findings.error(
-                    SpecError::new(Code::WrongType, format!("{reason}: `{text}`"))
+                    Finding::new(Code::WrongType, format!("{reason}: `{text}`"))
                         .at(&node.span)
                         .path(show(path))
                         .label(format!("must be {}", cast.name())),

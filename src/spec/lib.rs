@@ -33,6 +33,7 @@ mod yaml;
 
 // Grammars of texts.
 mod dotenv;
+mod go_json;
 mod template;
 mod units;
 mod words;
@@ -42,6 +43,7 @@ mod error;
 mod findings;
 mod path;
 mod report;
+mod routes;
 mod sources;
 mod span;
 mod trace;
@@ -53,12 +55,12 @@ pub mod model;
 pub mod render;
 
 pub use discover::{Discovered, Given, discover};
-pub use error::{Code, Note, SpecError, SpecErrors, Warning, strict};
+pub use error::{Code, Finding, Note, SpecErrors, strict};
 pub use name::check as check_project_name;
 pub use report::{Place, Report};
 pub use resolve::{Selection, load, select};
 pub use schema::attributes;
-pub use sources::{Files, Kind, LoadOptions, Sources};
+pub use sources::{Files, InMemory, Kind, LoadOptions, Sources};
 pub use span::{Origins, Source, Span};
 pub use trace::{Overridden, Owner, Setting, Trace, VariableUse};
 pub use why::{By, Claim, Element, Elements, ServiceWhy, Unknown, Why, elements, why};
@@ -69,7 +71,7 @@ pub struct Loaded {
     /// The project.
     pub project: model::Project,
     /// What is worth saying.
-    pub warnings: Vec<Warning>,
+    pub warnings: Vec<Finding>,
     /// Where each value was written.
     pub origins: Origins,
     /// Where values come from; empty unless [`LoadOptions::trace`] asks for it.

@@ -17,7 +17,7 @@ mod port;
 mod subnet;
 mod word;
 
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::model::{Project, Service};
 use crate::schema;
@@ -57,8 +57,8 @@ pub(crate) fn check(project: &Project, origins: &Origins, findings: &mut Finding
 }
 
 /// Leaves out what concerns services that were not selected: whoever names services does not run the others.
-pub(crate) fn narrow(warnings: &mut Vec<Warning>, project: &Project, origins: &Origins) {
-    let selected = |warning: &Warning| match service_of(&warning.path) {
+pub(crate) fn narrow(warnings: &mut Vec<Finding>, project: &Project, origins: &Origins) {
+    let selected = |warning: &Finding| match service_of(&warning.path) {
         Some(rest) => project.services.keys().any(|name| is_of(rest, name)),
         None => true,
     };
@@ -80,7 +80,7 @@ fn is_of(rest: &str, name: &str) -> bool {
 }
 
 /// Orders by files as they were read, then by lines.
-fn sorted(mut found: Vec<Warning>, project: &Project) -> Vec<Warning> {
+fn sorted(mut found: Vec<Finding>, project: &Project) -> Vec<Finding> {
     found.sort_by_key(|warning| {
         let span = warning.span.as_ref()?;
         let file = project.files.iter().position(|file| file == span.path()).unwrap_or(usize::MAX);
@@ -92,12 +92,12 @@ fn sorted(mut found: Vec<Warning>, project: &Project) -> Vec<Warning> {
 struct Lint<'a> {
     project: &'a Project,
     origins: &'a Origins,
-    found: Vec<Warning>,
+    found: Vec<Finding>,
 }
 
 impl Lint<'_> {
     /// Adds a warning about the value at `path`.
-    fn warn(&mut self, path: impl Into<String>, warning: Warning) {
+    fn warn(&mut self, path: impl Into<String>, warning: Finding) {
         if self.found.len() >= MAX_FOUND {
             return;
         }
@@ -115,7 +115,7 @@ impl Lint<'_> {
 
     /// Services that run, and do so at least once.
     fn running(&self) -> impl Iterator<Item = &Service> {
-        self.project.services.values().filter(|service| service.replicas() > 0)
+        self.project.services.values().map(AsRef::as_ref).filter(|service| service.replicas() > 0)
     }
 }
 

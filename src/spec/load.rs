@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::interpolate::{Variables, interpolate};
 use crate::paths::Base;
@@ -49,7 +49,7 @@ pub(crate) struct Loader<'a> {
 #[derive(Default)]
 struct Parsed {
     documents: Vec<Node>,
-    errors: Vec<SpecError>,
+    errors: Vec<Finding>,
 }
 
 impl Parsed {
@@ -121,14 +121,15 @@ impl<'a> Loader<'a> {
             return;
         };
         let Some(loads) = self.loads.checked_sub(1) else {
-            let error = SpecError::new(Code::Limit, "too many files are included");
+            let error = Finding::new(Code::Limit, "too many files are included");
             return self.findings.error(error.at(&start_of(&source)));
         };
         self.loads = loads;
+        self.findings.reached(path);
         let documents = self.documents(&source);
         if documents.is_empty() && self.findings.errors.is_empty() {
             self.findings.error(
-                SpecError::new(Code::Syntax, "empty compose file")
+                Finding::new(Code::Syntax, "empty compose file")
                     .at(&start_of(&source))
                     .hint("a compose file begins with `services:`"),
             );
@@ -148,7 +149,7 @@ impl<'a> Loader<'a> {
         let left = self.repeated.checked_sub(values);
         self.repeated = left.unwrap_or(0);
         if left.is_none() {
-            let error = SpecError::new(Code::Limit, "too many documents or includes for a project of this size");
+            let error = Finding::new(Code::Limit, "too many documents or includes for a project of this size");
             self.findings.error(error.at(at).hint("write what belongs together in one document"));
         }
         left.is_some()
@@ -167,7 +168,7 @@ impl<'a> Loader<'a> {
     }
 
     fn refuse_to_extend(&mut self, at: &Span) -> bool {
-        let error = SpecError::new(Code::Limit, "too many services extend ones that are this large");
+        let error = Finding::new(Code::Limit, "too many services extend ones that are this large");
         self.findings
             .error(error.at(at).hint(format!("`extends` copies at most {MAX_EXTENDED} values in all")));
         false
@@ -185,13 +186,11 @@ impl<'a> Loader<'a> {
         };
         include::apply(self, &mut document.node, path, scope);
         let extending = extending(&document.node);
+        self.findings.routes.extensions(extending.iter().map(|(name, span)| (name.as_str(), span.clone())));
         extends::apply(self, &mut document, path, scope);
         let before = self.findings.errors.len();
-        let base = merged.get_or_insert_with(|| {
-            let mut empty = document.node.clone();
-            empty.value = Value::Map(Map::new());
-            empty
-        });
+        let Node { span, tag, .. } = &document.node;
+        let base = merged.get_or_insert_with(|| Node { span: span.clone(), value: Value::Map(Map::new()), tag: *tag });
         reset::apply(base, &document.resets, &[], self.findings);
         merge::merge(base, document.node, self.findings);
         if is_too_large(base, self.findings) {
@@ -218,7 +217,7 @@ impl<'a> Loader<'a> {
         let mut node = node;
         if node.as_map().is_none() {
             self.findings.error(
-                SpecError::new(Code::WrongType, "the top level must be a mapping")
+                Finding::new(Code::WrongType, "the top level must be a mapping")
                     .at(&node.span)
                     .label(format!("this is {}", node.kind()))
                     .hint("a compose file begins with `services:`"),
@@ -260,12 +259,12 @@ impl<'a> Loader<'a> {
         };
         let text = match bytes.map(String::from_utf8) {
             Ok(Ok(text)) if u32::try_from(text.len()).is_err() => {
-                self.report(SpecError::new(Code::Limit, format!("{} is larger than 4 GiB", path.display())), from);
+                self.report(Finding::new(Code::Limit, format!("{} is larger than 4 GiB", path.display())), from);
                 return None;
             }
             Ok(Ok(text)) => text,
             Ok(Err(_)) => {
-                let error = SpecError::new(Code::Syntax, format!("{} is not valid UTF-8", path.display()));
+                let error = Finding::new(Code::Syntax, format!("{} is not valid UTF-8", path.display()));
                 self.report(error, from);
                 return None;
             }
@@ -275,13 +274,16 @@ impl<'a> Loader<'a> {
                 return None;
             }
         };
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let source = Arc::new(Source { path: path.to_owned(), text: Arc::from(text) });
+        let text = match text.strip_prefix('\u{feff}') {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
+        let source = Arc::new(Source::new(path.to_owned(), text));
         self.sources.insert(path.to_owned(), Arc::clone(&source));
         Some(source)
     }
 
-    pub(crate) fn report(&mut self, error: SpecError, at: Option<&Span>) {
+    pub(crate) fn report(&mut self, error: Finding, at: Option<&Span>) {
         let error = match at {
             Some(span) => error.at(span),
             None => error,
@@ -296,7 +298,7 @@ fn is_too_large(model: &Node, findings: &mut Findings) -> bool {
     let Some((_, extra)) = services.and_then(|services| services.get_index(MAX_SERVICES)) else {
         return false;
     };
-    let error = SpecError::new(Code::Limit, "too many services");
+    let error = Finding::new(Code::Limit, "too many services");
     findings.error(error.at(&extra.key).hint(format!("a project has at most {MAX_SERVICES} of them")));
     true
 }
@@ -306,22 +308,22 @@ fn extending(document: &Node) -> HashMap<String, Span> {
     let services = document.get("services").and_then(Node::as_map);
     let spans = services.into_iter().flatten().filter_map(|(name, entry)| {
         let extends = entry.node.get("extends")?;
-        Some((name.clone(), extends.span.clone()))
+        Some((name.to_owned(), extends.span.clone()))
     });
     spans.collect()
 }
 
-pub(crate) fn unreadable(path: &Path, error: &io::Error) -> SpecError {
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Finding {
     let path = path.display();
     let (reason, hint) = match error.kind() {
         io::ErrorKind::NotFound => ("no such file or directory", "check the path; it is case-sensitive"),
         io::ErrorKind::IsADirectory => ("is a directory", "name a file in it"),
         io::ErrorKind::PermissionDenied => ("permission denied", "make it readable"),
-        _ => return SpecError::new(Code::File, format!("cannot read {path}: {error}")),
+        _ => return Finding::new(Code::File, format!("cannot read {path}: {error}")),
     };
-    SpecError::new(Code::File, format!("cannot read {path}: {reason}")).hint(hint)
+    Finding::new(Code::File, format!("cannot read {path}: {reason}")).hint(hint)
 }
 
 pub(crate) fn start_of(source: &Arc<Source>) -> Span {
-    Span::new(source, 0..0, 1, 1)
+    Span::new(source, 0..0)
 }

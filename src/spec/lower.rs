@@ -1,6 +1,6 @@
 //! The canonical document in the form of the typed model: lists of `KEY=VALUE` as mappings, commands as words.
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::tree::{Map, Node, Value};
@@ -133,7 +133,7 @@ impl Lower<'_, '_> {
             path.push('.');
             path.push_str(key);
         }
-        self.findings.error(SpecError::new(code, message).at(&node.span).path(path).hint(hint));
+        self.findings.error(Finding::new(code, message).at(&node.span).path(path).hint(hint));
     }
 
     /// Makes a mapping of a list of `KEY=VALUE`.
@@ -217,7 +217,7 @@ fn ssh(build: &mut Node) {
     let Value::Map(map) = &node.value else { return };
     let keys = map.iter().map(|(id, entry)| match entry.node.text() {
         Some(path) if !path.is_empty() => Node::str(&entry.key, format!("{id}={path}")),
-        _ => Node::str(&entry.key, id.as_str()),
+        _ => Node::str(&entry.key, id),
     });
     node.value = Value::List(keys.collect());
 }

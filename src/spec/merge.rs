@@ -1,6 +1,6 @@
 //! Merges one file over another, attribute by attribute.
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::tree::{Map, Node, Tag, Value};
@@ -147,7 +147,7 @@ impl Merger<'_> {
 
     fn clash(&mut self, base: &Node, over: &Node, path: &[Step<'_>]) {
         self.findings.error(
-            SpecError::new(Code::WrongType, format!("cannot override {}: it is {} and this is {}", show(path), base.kind(), over.kind()))
+            Finding::new(Code::WrongType, format!("cannot override {}: it is {} and this is {}", show(path), base.kind(), over.kind()))
                 .at(&over.span)
                 .path(show(path))
                 .label(over.kind())
@@ -215,7 +215,7 @@ fn pairs(node: &Node) -> Vec<Node> {
                     };
                     values.into_iter().map(move |value| {
                         let text = value.text().map(|value| format!("{key}={value}"));
-                        Node::str(&value.span, text.unwrap_or_else(|| key.clone()))
+                        Node::str(&value.span, text.unwrap_or_else(|| key.to_owned()))
                     })
                 })
                 .collect();

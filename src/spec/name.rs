@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Code, SpecError, SpecErrors};
+use crate::error::{Code, Finding, SpecErrors};
 use crate::interpolate::Variables;
 use crate::load::Loader;
 use crate::sources::Sources;
@@ -33,7 +33,7 @@ pub(crate) fn resolve(loader: &mut Loader<'_>, sources: &Sources, files: &[PathB
         name = normalize(&folder.unwrap_or_default().to_string_lossy());
     }
     if name.is_empty() {
-        let error = SpecError::new(Code::ProjectName, "project name must not be empty");
+        let error = Finding::new(Code::ProjectName, "project name must not be empty");
         loader.findings.error(error.hint("give one with -p, or write `name:` in the compose file"));
     }
     name
@@ -56,7 +56,7 @@ pub fn check(name: &str) -> Result<(), SpecErrors> {
     } else {
         format!("use `{allowed}`")
     };
-    Err(SpecError::new(Code::ProjectName, message).hint(hint).into())
+    Err(Finding::new(Code::ProjectName, message).hint(hint).into())
 }
 
 /// The `name:` of a file; mistakes in the file are reported when it is loaded.

@@ -6,17 +6,14 @@ use serde::de::DeserializeOwned;
 
 use crate::decode::decode;
 use crate::findings::Findings;
-use crate::model::{Extensions, Project, Service};
+use crate::model::{Project, Services};
 use crate::tree::Node;
 
 /// Reads every part; mistakes are reported and left out.
 pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
-    let mut services: BTreeMap<String, Service> = section(model, "services", findings);
+    let mut services: Services = section(model, "services", findings);
     for (name, service) in &mut services {
         service.name.clone_from(name);
-        if let Some(node) = model.get("services").and_then(|node| node.get(name)) {
-            service.extensions = extensions(node);
-        }
     }
     Project {
         services,
@@ -25,7 +22,6 @@ pub(crate) fn read(model: &Node, findings: &mut Findings) -> Project {
         secrets: section(model, "secrets", findings),
         configs: section(model, "configs", findings),
         models: section(model, "models", findings),
-        extensions: extensions(model),
         ..Project::default()
     }
 }
@@ -37,7 +33,7 @@ fn section<T: DeserializeOwned>(model: &Node, key: &str, findings: &mut Findings
     };
     for (name, entry) in map {
         if let Some(value) = part(&entry.node, &format!("{key}.{name}"), findings) {
-            all.insert(name.clone(), value);
+            all.insert(name.to_owned(), value);
         }
     }
     all
@@ -61,13 +57,4 @@ fn part<T: DeserializeOwned>(node: &Node, path: &str, findings: &mut Findings) -
         }
     }
     None
-}
-
-fn extensions(node: &Node) -> Extensions {
-    let map = node.as_map();
-    map.into_iter()
-        .flatten()
-        .filter(|(key, _)| key.starts_with("x-"))
-        .map(|(key, entry)| (key.clone(), entry.node.to_json()))
-        .collect()
 }

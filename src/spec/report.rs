@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::error::{Note, SpecError, SpecErrors};
+use crate::error::{Finding, Note, SpecErrors};
 use crate::span::{Source, Span};
 
 /// One mistake, ready to be shown.
@@ -59,7 +59,7 @@ impl SpecErrors {
     }
 }
 
-fn report(error: &SpecError) -> Report {
+fn report(error: &Finding) -> Report {
     let title = if error.path.is_empty() {
         error.message.clone()
     } else {
@@ -82,8 +82,8 @@ fn place(span: &Span, label: &str) -> Place {
     let line_end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
     Place {
         path: span.path().to_owned(),
-        line: span.line as usize,
-        column: span.column as usize,
+        line: span.line(),
+        column: span.column(),
         source: Arc::clone(&span.source),
         range: start..span.range().end.clamp(start, line_end),
         label: label.to_owned(),

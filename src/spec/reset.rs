@@ -10,14 +10,26 @@ pub(crate) type Keys = Vec<String>;
 /// Removes the values tagged `!reset`; returns the paths that earlier files lose, those of `!override` too.
 pub(crate) fn take(document: &mut Node) -> Vec<Keys> {
     let mut lost = Vec::new();
-    walk(document, &mut Vec::new(), &mut lost);
+    if is_tagged(document) {
+        walk(document, &mut Vec::new(), &mut lost);
+    }
     lost
+}
+
+/// Whether anything in it has a tag; hardly any file does.
+fn is_tagged(node: &Node) -> bool {
+    node.tag.is_some()
+        || match &node.value {
+            Value::Map(map) => map.values().any(|entry| is_tagged(&entry.node)),
+            Value::List(list) => list.iter().any(is_tagged),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => false,
+        }
 }
 
 fn walk(node: &mut Node, path: &mut Keys, lost: &mut Vec<Keys>) {
     match &mut node.value {
         Value::Map(map) => map.retain(|key, entry| {
-            path.push(key.clone());
+            path.push(key.to_owned());
             if entry.node.tag.is_some() {
                 lost.push(path.clone());
             }

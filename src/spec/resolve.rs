@@ -1,8 +1,9 @@
 //! [`load`] and [`select`]: the stages in their order.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::error::{Code, SpecError, SpecErrors};
+use crate::error::{Code, Finding, SpecErrors};
 use crate::findings::Findings;
 use crate::interpolate::Variables;
 use crate::load::{Loader, Scope};
@@ -23,8 +24,11 @@ pub fn load(sources: &Sources, files: &dyn Files) -> Result<Loaded, SpecErrors> 
     loader.stdin = sources.stdin.as_deref();
     loader.home = sources.env.get("HOME").map(String::as_str);
     let loaded = run(&mut loader, sources);
+    let routes = Arc::new(std::mem::take(&mut findings.routes));
+    findings.explain_rest(&routes);
     match loaded {
-        Some((project, origins)) if findings.errors.is_empty() => {
+        Some((project, mut origins)) if findings.errors.is_empty() => {
+            origins.routes = routes;
             let trace = findings.trace.map_or_else(Trace::default, |trace| *trace);
             Ok(Loaded { project, warnings: findings.warnings, origins, trace, options: sources.options })
         }
@@ -43,7 +47,7 @@ fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)>
         })
         .collect();
     if files.is_empty() {
-        let error = SpecError::new(Code::NoComposeFile, "no compose file specified");
+        let error = Finding::new(Code::NoComposeFile, "no compose file specified");
         loader.findings.error(error.hint("name one with -f"));
         return None;
     }
@@ -99,7 +103,7 @@ fn typed(loader: &mut Loader<'_>, frame: Project, model: Node, sources: &Sources
     let origins = Origins::new(model);
     profiles::apply(&mut project, &sources.profiles);
     loader.findings.begin_stage();
-    project.services.values_mut().for_each(fill_replicas);
+    project.services.values_mut().for_each(|service| fill_replicas(service));
     complete(loader, &mut project, &origins, sources.options.no_consistency, sources.options.no_env_resolution);
     if !sources.options.all_resources {
         profiles::drop_unused(&mut project);
@@ -159,6 +163,7 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
         return Err(findings.into_errors());
     }
     enable(project, selection, origins, files, &mut findings);
+    findings.explain_rest(&origins.routes);
     if !findings.errors.is_empty() {
         return Err(findings.into_errors());
     }
@@ -172,6 +177,7 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
         }
     }
     lint::narrow(warnings, project, origins);
+    warnings.iter_mut().for_each(|warning| origins.routes.explain(warning));
     if !options.all_resources {
         profiles::drop_unused(project);
     }
@@ -189,7 +195,7 @@ fn unknown(project: &Project, name: &str, findings: &mut Findings) {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`config --services` lists the services".to_owned(),
     };
-    let error = SpecError::new(Code::Undefined, format!("no such service: {name}"));
+    let error = Finding::new(Code::Undefined, format!("no such service: {name}"));
     findings.error(error.hint(hint));
 }
 

@@ -25,6 +25,23 @@ pub trait Files {
     fn kind(&self, path: &Path) -> Option<Kind>;
 }
 
+/// Files that are texts by their path, for tests and whoever has no file system.
+#[derive(Debug, Clone, Default)]
+pub struct InMemory(pub BTreeMap<PathBuf, Vec<u8>>);
+
+impl Files for InMemory {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn kind(&self, path: &Path) -> Option<Kind> {
+        if self.0.contains_key(path) {
+            return Some(Kind::File);
+        }
+        self.0.keys().any(|file| file.starts_with(path)).then_some(Kind::Folder)
+    }
+}
+
 /// Everything that decides what a project is.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {

@@ -3,20 +3,43 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::routes::Routes;
 use crate::tree::{Entry, Node, Value};
 
 /// One file that was read: its path and its text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Source {
     /// Path as it was opened; `-` for standard input.
     pub path: PathBuf,
     /// The whole text.
-    pub text: Arc<str>,
+    pub text: Box<str>,
+    /// Where lines begin, in bytes; found when a line is asked for first.
+    lines: OnceLock<Vec<u32>>,
 }
 
-/// A stretch of a file. The numbers are small ones, as every value of every file has a span; no file is longer.
+impl Source {
+    pub(crate) fn new(path: PathBuf, text: impl Into<Box<str>>) -> Self {
+        Self { path, text: text.into(), lines: OnceLock::new() }
+    }
+
+    /// Where lines begin, in bytes.
+    pub(crate) fn lines(&self) -> &[u32] {
+        self.lines
+            .get_or_init(|| std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| short(at + 1))).collect())
+    }
+}
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.text == other.text
+    }
+}
+
+impl Eq for Source {}
+
+/// A stretch of a file. It is kept small, as every value of every file has one and every key another.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Span {
     /// The file.
@@ -25,23 +48,31 @@ pub struct Span {
     pub start: u32,
     /// Byte behind the last one; never before `start`.
     pub end: u32,
-    /// Line of the first byte, counted from 1.
-    pub line: u32,
-    /// Column of the first byte in characters, counted from 1.
-    pub column: u32,
+}
+
+/// A position as it is kept; no file is longer.
+fn short(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 impl Span {
-    /// A stretch of `source` that begins at `line` and `column`, both counted from 1.
-    pub(crate) fn new(source: &Arc<Source>, range: Range<usize>, line: usize, column: usize) -> Self {
-        let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Self {
-            source: Arc::clone(source),
-            start: short(range.start),
-            end: short(range.end),
-            line: short(line),
-            column: short(column),
-        }
+    /// A stretch of `source`.
+    pub(crate) fn new(source: &Arc<Source>, range: Range<usize>) -> Self {
+        Self { source: Arc::clone(source), start: short(range.start), end: short(range.end) }
+    }
+
+    /// Line of the first byte, counted from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.source.lines().partition_point(|&line| line <= self.start)
+    }
+
+    /// Column of the first byte in characters, counted from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        let line = self.source.lines()[self.line() - 1] as usize;
+        let before = self.source.text.get(line..self.start as usize);
+        1 + before.map_or(0, |before| before.chars().count())
     }
 
     /// The bytes of the stretch.
@@ -65,13 +96,14 @@ impl Span {
     /// The line that the stretch begins on, without its line break.
     #[must_use]
     pub fn line_text(&self) -> &str {
-        self.source.text.lines().nth(self.line.saturating_sub(1) as usize).unwrap_or("")
+        let start = self.source.lines()[self.line() - 1] as usize;
+        self.source.text[start..].lines().next().unwrap_or("")
     }
 }
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.path().display(), self.line, self.column)
+        write!(f, "{}:{}:{}", self.path().display(), self.line(), self.column())
     }
 }
 
@@ -85,11 +117,13 @@ impl fmt::Debug for Span {
 #[derive(Clone, Default)]
 pub struct Origins {
     root: Option<Arc<Node>>,
+    /// How the files and services were reached.
+    pub(crate) routes: Arc<Routes>,
 }
 
 impl Origins {
     pub(crate) fn new(root: Node) -> Self {
-        Self { root: Some(Arc::new(root)) }
+        Self { root: Some(Arc::new(root)), routes: Arc::default() }
     }
 
     /// The resolved document that the project was made from.

@@ -1,10 +1,9 @@
 //! The document tree between YAML text and typed model; every value knows its place.
 
-use std::ops::{Deref, DerefMut};
-
-use indexmap::IndexMap;
+mod map;
 
 use crate::span::Span;
+pub(crate) use map::{Iter, Map};
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
@@ -34,63 +33,6 @@ pub(crate) enum Value {
     Str(String),
     List(Vec<Node>),
     Map(Map),
-}
-
-/// A mapping in the order it was written; boxed, since most values are none and each of them would be that large.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Map(Box<IndexMap<String, Entry>>);
-
-impl Map {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-}
-
-impl Deref for Map {
-    type Target = IndexMap<String, Entry>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for Map {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-impl IntoIterator for Map {
-    type Item = (String, Entry);
-    type IntoIter = indexmap::map::IntoIter<String, Entry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Map {
-    type Item = (&'a String, &'a Entry);
-    type IntoIter = indexmap::map::Iter<'a, String, Entry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a mut Map {
-    type Item = (&'a String, &'a mut Entry);
-    type IntoIter = indexmap::map::IterMut<'a, String, Entry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter_mut()
-    }
-}
-
-impl FromIterator<(String, Entry)> for Map {
-    fn from_iter<T: IntoIterator<Item = (String, Entry)>>(entries: T) -> Self {
-        Self(Box::new(entries.into_iter().collect()))
-    }
 }
 
 /// A value of a mapping, with the place of its key.
@@ -239,7 +181,7 @@ impl Node {
             Value::Float(value) => serde_json::Number::from_f64(*value).map_or_else(|| Json::String(float_text(*value)), Json::Number),
             Value::Str(text) | Value::Time(text) => Json::String(text.clone()),
             Value::List(list) => Json::Array(list.iter().map(Node::to_json).collect()),
-            Value::Map(map) => Json::Object(map.iter().map(|(key, entry)| (key.clone(), entry.node.to_json())).collect()),
+            Value::Map(map) => Json::Object(map.iter().map(|(key, entry)| (key.to_owned(), entry.node.to_json())).collect()),
         }
     }
 }

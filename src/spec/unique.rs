@@ -26,6 +26,9 @@ fn walk<'a>(node: &'a mut Node, path: &mut Vec<Step<'a>>, findings: &mut Finding
         }
         Value::List(list) => {
             if let Some(index) = indexer(path) {
+                if list.len() < 2 {
+                    return;
+                }
                 let mut kept: Vec<Node> = Vec::with_capacity(list.len());
                 let mut places: HashMap<String, usize> = HashMap::new();
                 for item in list.drain(..) {

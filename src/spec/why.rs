@@ -211,7 +211,7 @@ fn unknown(loaded: &Loaded, path: &str) -> Unknown {
             },
         }
     };
-    let keys: Vec<String> = node.and_then(Node::as_map).into_iter().flat_map(|map| map.keys().cloned()).collect();
+    let keys: Vec<String> = node.and_then(Node::as_map).into_iter().flat_map(|map| map.keys().map(str::to_owned)).collect();
     let wanted = path[known.len()..].trim_start_matches('.');
     let wanted = &wanted[..wanted.find(['.', '[']).unwrap_or(wanted.len())];
     let similar = schema::closest(wanted, keys.iter().map(String::as_str)).map(str::to_owned);

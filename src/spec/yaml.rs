@@ -8,12 +8,11 @@ mod scalar;
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScanError, Span as Range};
 
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::span::{Source, Span};
 use crate::tree::Node;
 use builder::Builder;
@@ -25,9 +24,9 @@ const MAX_TABS: usize = 100;
 /// Parses every document of a file; empty documents are left out.
 ///
 /// Documents with a mistake in their syntax are left out too; the mistakes are added to `errors`.
-pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<Node> {
+pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<Finding>) -> Vec<Node> {
     let places = Places::new(source);
-    let mut text = Cow::Borrowed(source.text.as_ref());
+    let mut text = Cow::Borrowed(&*source.text);
     let before = errors.len();
     for _ in 0..MAX_TABS {
         let (documents, tab) = attempt(&text, &places, errors);
@@ -40,7 +39,7 @@ pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<SpecError>) -> Vec<No
 }
 
 /// Parses a text once; also returns where a tab behind a colon ended it.
-fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<SpecError>) -> (Vec<Node>, Option<usize>) {
+fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<Finding>) -> (Vec<Node>, Option<usize>) {
     let mut builder = Builder::new(text.len());
     let mut parser = Parser::new_from_str(text);
     let mut documents = Vec::new();
@@ -75,15 +74,15 @@ fn tab_behind_colon(error: &ScanError, text: &str, places: &Places<'_>) -> Optio
 }
 
 /// A mistake in the syntax, with what most often causes it.
-fn syntax(error: &ScanError, places: &Places<'_>) -> SpecError {
+fn syntax(error: &ScanError, places: &Places<'_>) -> Finding {
     let span = places.span(&Range::empty(*error.marker()));
     let line = span.line_text().to_owned();
     let hint = advice::advice(error.info(), &span);
     let mut message = format!("invalid YAML: {}", advice::plainly(error.info()));
-    if let Some(name) = alias_at(&line, span.column as usize).filter(|_| error.info().contains("anchor")) {
+    if let Some(name) = alias_at(&line, span.column()).filter(|_| error.info().contains("anchor")) {
         message = format!("invalid YAML: unknown anchor `{name}`");
     }
-    SpecError::new(Code::Syntax, message).at(&span).hint(hint)
+    Finding::new(Code::Syntax, message).at(&span).hint(hint)
 }
 
 /// The name of the alias that stands at or before `column`.
@@ -98,49 +97,36 @@ fn alias_at(line: &str, column: usize) -> Option<&str> {
 /// Turns the parser's line and column into byte positions.
 struct Places<'a> {
     source: &'a Arc<Source>,
-    lines: Vec<usize>,
-    /// Where lines hold more than ASCII, bytes have to be counted.
-    wide: BTreeSet<usize>,
+    /// Bytes are characters all over the text, so that none have to be counted.
+    ascii: bool,
     /// Line, column and byte of the last start that was counted: the next one mostly stands behind it.
     counted: Cell<(usize, usize, usize)>,
 }
 
 impl<'a> Places<'a> {
     fn new(source: &'a Arc<Source>) -> Self {
-        let text = &source.text;
-        let mut lines = vec![0];
-        lines.extend(text.match_indices('\n').map(|(at, _)| at + 1));
-        let wide = lines
-            .iter()
-            .enumerate()
-            .filter(|&(line, &start)| {
-                let end = lines.get(line + 1).copied().unwrap_or(text.len());
-                !text.as_bytes()[start..end].is_ascii()
-            })
-            .map(|(line, _)| line)
-            .collect();
-        Self { source, lines, wide, counted: Cell::default() }
+        Self { source, ascii: source.text.is_ascii(), counted: Cell::default() }
     }
 
     fn offset(&self, marker: &Marker) -> usize {
+        let text = &self.source.text;
         let line = marker.line().saturating_sub(1);
-        let Some(&start) = self.lines.get(line) else {
-            return self.source.text.len();
+        let Some(start) = self.source.lines().get(line).map(|&start| start as usize) else {
+            return text.len();
         };
-        if !self.wide.contains(&line) {
-            return (start + marker.col()).min(self.source.text.len());
+        if self.ascii {
+            return (start + marker.col()).min(text.len());
         }
         let (column, start) = match self.counted.get() {
             (known, column, at) if known == line && column <= marker.col() => (column, at),
             _ => (0, start),
         };
-        let rest = &self.source.text[start..];
-        rest.char_indices().nth(marker.col() - column).map_or(self.source.text.len(), |(at, _)| start + at)
+        text[start..].char_indices().nth(marker.col() - column).map_or(text.len(), |(at, _)| start + at)
     }
 
     fn span(&self, range: &Range) -> Span {
         let start = self.offset(&range.start);
         self.counted.set((range.start.line().saturating_sub(1), range.start.col(), start));
-        Span::new(self.source, start..self.offset(&range.end).max(start), range.start.line(), range.start.col() + 1)
+        Span::new(self.source, start..self.offset(&range.end).max(start))
     }
 }

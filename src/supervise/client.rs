@@ -1,25 +1,32 @@
 //! The caller's side: asks guardians and shims, and reads records where none is left.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::net::SocketType;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Result, SuperviseError};
+use crate::event::{self, Event, Events};
+use crate::exec::{Exec, Execution};
+use crate::exit::Exit;
 use crate::follow::{self, Frame};
 use crate::guard;
+use crate::health::Health;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian, ToGuardian};
-use crate::place::{Place, Project};
+use crate::parcel::{self, FromGuardian, Held, Tag, ToGuardian};
+use crate::place::{self, Place, Project};
 use crate::protocol::{Reply, Request};
 use crate::record::{Phase, Record};
+use crate::service::Service;
 use crate::socket;
-use crate::task::Task;
+use crate::task::{Task, Update};
 
 /// Attempts to be heard by a guardian: one may be killed, or end since nothing was left, just now.
 const ATTEMPTS: u32 = 5;
@@ -41,6 +48,10 @@ impl Client {
     }
 
     fn ask(&self, said: &ToGuardian) -> Result<FromGuardian> {
+        self.ask_with(said, &nothing()).map(|it| it.0)
+    }
+
+    fn ask_with(&self, said: &ToGuardian, lent: &BTreeMap<Tag, BorrowedFd<'_>>) -> Result<(FromGuardian, Held)> {
         let path = self.project.socket();
         let mut last = None;
         for _ in 0..ATTEMPTS {
@@ -51,9 +62,9 @@ impl Client {
                     continue;
                 }
             };
-            match parcel::send(&socket, said, &nothing()).and_then(|()| parcel::receive::<FromGuardian>(&socket)) {
+            match parcel::send(&socket, said, lent).and_then(|()| parcel::receive::<FromGuardian>(&socket)) {
                 Ok((FromGuardian::Refused { reason }, _)) => return Err(SuperviseError::Refused { reason }),
-                Ok((answer, _)) => return Ok(answer),
+                Ok(answer) => return Ok(answer),
                 // It died with the question: the same one again, which is the same order.
                 Err(error) => last = Some(error),
             }
@@ -79,9 +90,63 @@ impl Client {
     /// No guardian can be started.
     pub fn census(&self) -> Result<Vec<String>> {
         match self.ask(&ToGuardian::Census)? {
-            FromGuardian::Census { names } => Ok(names),
+            FromGuardian::Census { names, .. } => Ok(names),
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Lets the project hold duplicates of descriptors under a name, in the place of what has that name: sockets of ports, namespaces. They
+    /// stay open, and the guardian stays, until they are released; SIGKILL of guardian or shims closes none as long as one of them is left.
+    ///
+    /// # Errors
+    /// There are more than 64, or no guardian can be started.
+    pub fn keep(&self, name: &str, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+        if descriptors.len() > parcel::DESCRIPTORS {
+            let reason = format!("{} descriptors under one name, and at most {} are kept", descriptors.len(), parcel::DESCRIPTORS);
+            return Err(SuperviseError::Refused { reason });
+        }
+        self.ask_with(&ToGuardian::Keep { name: name.to_owned() }, &guard::tagged(descriptors)).map(drop)
+    }
+
+    /// Returns duplicates of what is kept under a name, in its order; none where nothing is.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn kept(&self, name: &str) -> Result<Vec<OwnedFd>> {
+        let (_, held) = self.ask_with(&ToGuardian::Lend { name: name.to_owned() }, &nothing())?;
+        Ok(held.into_values().collect())
+    }
+
+    /// Lets the guardian serve this, in the place of what it served. It starts one if there is something to serve and no guardian yet.
+    ///
+    /// # Errors
+    /// The guardian cannot open a name server or take a port; all else is served.
+    pub fn serve(&self, service: &Service) -> Result<()> {
+        service.write(&self.project)?;
+        let nobody = service.clients.is_empty() && service.ports.is_empty();
+        if nobody && socket::call(&self.project.socket(), SocketType::SEQPACKET).is_err() {
+            return Ok(());
+        }
+        self.ask(&ToGuardian::Serve).map(drop)
+    }
+
+    /// Names everything that is kept.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn keeps(&self) -> Result<Vec<String>> {
+        match self.ask(&ToGuardian::Census)? {
+            FromGuardian::Census { kept, .. } => Ok(kept),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps something no longer. What is not kept is released.
+    ///
+    /// # Errors
+    /// No guardian can be started.
+    pub fn release(&self, name: &str) -> Result<()> {
+        self.ask(&ToGuardian::Release { name: name.to_owned() }).map(drop)
     }
 
     /// Connects to the shim of a container.
@@ -105,10 +170,50 @@ impl Client {
         self.record(&self.project.container(name)?)
     }
 
+    /// Returns what the record of a container says, without asking anybody: a step behind at most, and of a shim that was killed what
+    /// was known then.
+    ///
+    /// # Errors
+    /// It was never run, or its record cannot be read.
+    pub fn recorded(&self, name: &str) -> Result<Record> {
+        self.record(&self.project.container(name)?)
+    }
+
+    /// Follows what happens to the containers of the project, from now on or from the oldest event that is kept.
+    ///
+    /// # Errors
+    /// The project's folder can neither be read nor made.
+    pub fn events(&self, from_start: bool) -> Result<Events> {
+        Events::open(&self.project, from_start)
+    }
+
+    /// Runs a further process in a container.
+    ///
+    /// # Errors
+    /// The container does not run or is paused, or the program cannot be run, for the reason given.
+    pub fn exec(&self, name: &str, exec: &Exec) -> Result<Execution> {
+        Execution::begin(self, name, exec)
+    }
+
+    pub(crate) fn place(&self, name: &str) -> Result<Place> {
+        self.project.container(name)
+    }
+
     fn record(&self, place: &Place) -> Result<Record> {
         let task = Task::read(place)?;
         let absent = || SuperviseError::Refused { reason: format!("the container {} was never run", place.name()) };
-        Record::read(&task.record())?.ok_or_else(absent)
+        let mut record = Record::read(&task.record())?.ok_or_else(absent)?;
+        record.health = Health::read(place);
+        Ok(record)
+    }
+
+    /// Adds an event of the caller's own.
+    ///
+    /// # Errors
+    /// The file of events cannot be written.
+    pub fn tell(&self, event: &Event) -> Result<()> {
+        place::private(self.project.folder())?;
+        event::put(&self.project, std::slice::from_ref(event), false)
     }
 
     /// Waits until a container has ended for good, also across shims that are killed meanwhile; nothing when the time is up.
@@ -150,12 +255,14 @@ impl Control {
 
     fn ask(&mut self, request: &Request) -> Result<Reply> {
         self.stream.write_all(&request.to_bytes()).map_err(Self::io)?;
-        self.hear()
+        self.hear(&[])
     }
 
-    fn hear(&mut self) -> Result<Reply> {
-        let mut bytes = vec![0; 4];
-        self.stream.read_exact(&mut bytes).map_err(Self::io)?;
+    /// Reads an answer of which some bytes, at most four, were read already.
+    fn hear(&mut self, first: &[u8]) -> Result<Reply> {
+        let mut bytes = first.to_vec();
+        bytes.resize(4, 0);
+        self.stream.read_exact(&mut bytes[first.len()..]).map_err(Self::io)?;
         let length = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         // Longer ones are refused by `parse`, with no byte of them read.
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(crate::protocol::MOST + 2);
@@ -168,11 +275,33 @@ impl Control {
         }
     }
 
+    /// Sends the streams along; returns the number of the process, and its terminal.
+    pub(crate) fn exec(&mut self, exec: &Exec, theirs: &[OwnedFd]) -> Result<(u64, Option<OwnedFd>)> {
+        let bytes = Request::Exec(serde_json::to_vec(exec).unwrap_or_default()).to_bytes();
+        let lent: Vec<BorrowedFd<'_>> = theirs.iter().map(AsFd::as_fd).collect();
+        let sent = socket::send_with(&self.stream, &bytes, &lent).map_err(Self::io)?;
+        self.stream.write_all(&bytes[sent..]).map_err(Self::io)?;
+        // The terminal comes with the first byte of the answer.
+        let mut first = [0];
+        let (length, mut descriptors) = socket::receive_with(&self.stream, &mut first).map_err(|errno| Self::io(errno.into()))?;
+        if length == 0 {
+            return Err(Self::io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let id = self.hear(&first).and_then(Self::told)?;
+        Ok((id, descriptors.pop()))
+    }
+
+    /// Waits for the end of a further process.
+    pub(crate) fn exec_exit(&mut self, id: u64, limit: Option<Duration>) -> Result<Exit> {
+        self.stream.set_read_timeout(limit.map(|it| it.max(Duration::from_millis(1)))).map_err(Self::io)?;
+        self.ask(&Request::ExecWait(id)).and_then(Self::told)
+    }
+
     fn fine(&mut self, request: &Request) -> Result<()> {
         self.ask(request).map(drop)
     }
 
-    fn record(reply: Reply) -> Result<Record> {
+    fn told<T: DeserializeOwned>(reply: Reply) -> Result<T> {
         let Reply::Status(json) = reply else {
             return Err(Self::io(io::ErrorKind::InvalidData.into()));
         };
@@ -184,7 +313,7 @@ impl Control {
     /// # Errors
     /// The shim is gone.
     pub fn status(&mut self) -> Result<Record> {
-        self.ask(&Request::Status).and_then(Self::record)
+        self.ask(&Request::Status).and_then(Self::told)
     }
 
     /// Waits until it has ended for good.
@@ -193,7 +322,7 @@ impl Control {
     /// The shim is gone, or the time is up.
     pub fn wait(&mut self, limit: Option<Duration>) -> Result<Record> {
         self.stream.set_read_timeout(limit.map(|it| it.max(Duration::from_millis(1)))).map_err(Self::io)?;
-        self.ask(&Request::Wait).and_then(Self::record)
+        self.ask(&Request::Wait).and_then(Self::told)
     }
 
     /// Sends a signal to its first process.
@@ -213,6 +342,31 @@ impl Control {
         self.fine(&Request::Stop { signal, grace })
     }
 
+    /// Freezes its processes.
+    ///
+    /// # Errors
+    /// It does not run, is frozen already, or nothing here freezes.
+    pub fn pause(&mut self) -> Result<()> {
+        self.fine(&Request::Pause { frozen: true })
+    }
+
+    /// Lets its processes go on.
+    ///
+    /// # Errors
+    /// They are not frozen.
+    pub fn unpause(&mut self) -> Result<()> {
+        self.fine(&Request::Pause { frozen: false })
+    }
+
+    /// Changes limits or policy; returns warnings.
+    ///
+    /// # Errors
+    /// It does not run, or a limit cannot be set; the field is named.
+    pub fn update(&mut self, update: &Update) -> Result<Vec<String>> {
+        let json = serde_json::to_vec(update).unwrap_or_default();
+        self.ask(&Request::Update(json)).and_then(Self::told)
+    }
+
     /// Gives its terminal a size.
     ///
     /// # Errors
@@ -226,9 +380,7 @@ impl Control {
     /// # Errors
     /// That is not open.
     pub fn input(&mut self, bytes: &[u8]) -> Result<()> {
-        bytes
-            .chunks(crate::protocol::MOST / 2)
-            .try_for_each(|part| self.fine(&Request::Input(part.to_vec())))
+        bytes.chunks(crate::protocol::INPUT).try_for_each(|part| self.fine(&Request::Input(part.to_vec())))
     }
 
     /// Ends its standard input.
@@ -274,9 +426,7 @@ impl Attached {
     /// # Errors
     /// The shim is gone.
     pub fn input(&mut self, bytes: &[u8]) -> io::Result<()> {
-        bytes
-            .chunks(crate::protocol::MOST / 2)
-            .try_for_each(|part| self.say(&Request::Input(part.to_vec())))
+        bytes.chunks(crate::protocol::INPUT).try_for_each(|part| self.say(&Request::Input(part.to_vec())))
     }
 
     /// Ends its standard input.
@@ -293,6 +443,14 @@ impl Attached {
     /// The shim is gone.
     pub fn resize(&mut self, rows: u16, columns: u16) -> io::Result<()> {
         self.say(&Request::Resize { rows, columns })
+    }
+
+    /// Knows the same connection once more: one end reads, the other writes.
+    ///
+    /// # Errors
+    /// As dup(2).
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self { stream: self.stream.try_clone()? })
     }
 
     /// Leaves; the container goes on.

@@ -16,8 +16,13 @@ pub enum Exit {
     NotStarted(String),
 }
 
-/// Status of a program that could not be run; source: Docker, "exit status" of `docker run`.
-const NOT_STARTED: i32 = 128;
+/// Statuses of a program that could not be run: not found, found and not executable, any other reason. Source: Docker, "exit status" of
+/// `docker run`, which tells them apart by the runtime's words as well.
+const NOT_STARTED: [(&[&str], i32); 3] = [
+    (&["executable file not found", "no such file or directory"], 127),
+    (&["permission denied", "is a directory", "not a directory", "exec format error"], 126),
+    (&[""], 128),
+];
 
 impl Exit {
     /// Reads a status as wait(2) gives it.
@@ -36,7 +41,10 @@ impl Exit {
         match self {
             Self::Code(code) => Some(*code),
             Self::Signal(signal) => Some(128 + signal),
-            Self::NotStarted(_) => Some(NOT_STARTED),
+            Self::NotStarted(reason) => {
+                let found = NOT_STARTED.iter().find(|(words, _)| words.iter().any(|it| reason.contains(it)));
+                found.map(|(_, status)| *status)
+            }
             Self::Unknown => None,
         }
     }
@@ -45,6 +53,18 @@ impl Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_never_ran_has_the_status_that_docker_gives() {
+        for (reason, status) in [
+            ("exec: \"x\": executable file not found in $PATH", 127),
+            ("exec: \"/x\": stat /x: no such file or directory", 127),
+            ("exec: \"/etc\": permission denied", 126),
+            ("linux.cgroupsPath", 128),
+        ] {
+            assert_eq!(Exit::NotStarted(reason.to_owned()).status(), Some(status), "{reason}");
+        }
+    }
 
     #[test]
     fn wait_statuses_are_read() {

@@ -7,6 +7,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::{Deserialize, Serialize};
 
 use crate::kernel;
+use crate::parcel::Reaped;
 
 /// A process, surely that one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,16 @@ pub fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// Reaps a child that has ended, if there is one.
+pub(crate) fn reap() -> Option<Reaped> {
+    use rustix::process::{WaitOptions, waitpid};
+    // Looked at first: afterwards nothing tells when it began.
+    let (pid, _) = kernel::ended_child(None)?;
+    let began = stat(pid).map_or(0, |it| it.began);
+    let (_, status) = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG).ok()??;
+    Some(Reaped { pid, began, status: status.as_raw() })
+}
+
 impl Identity {
     /// Knows a process by a descriptor of it that is held.
     #[must_use]
@@ -78,12 +89,12 @@ impl Identity {
         stat(self.pid).is_none_or(|it| it.zombie || it.began != self.began)
     }
 
-    /// Returns the wait status of the process if it has ended and anybody knows it. A child of the caller is reaped.
+    /// Returns the wait status of the process if it has ended and anybody knows it. A child of the caller is not reaped: who takes the
+    /// caller's place, should that be killed now, can still ask.
     #[must_use]
     pub(crate) fn wait_status(&self, pidfd: &OwnedFd) -> Option<i32> {
-        use rustix::process::{WaitOptions, waitpid};
-        if let Ok(Some((_, status))) = waitpid(Pid::from_raw(self.pid), WaitOptions::NOHANG) {
-            return Some(status.as_raw());
+        if let Some((_, status)) = kernel::ended_child(Some(self.pid)) {
+            return Some(status);
         }
         // Reaped by another, and the kernel kept the status for whoever holds a descriptor; or not yet reaped, and field 52 has it.
         kernel::exit_of(pidfd.as_fd())

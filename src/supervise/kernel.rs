@@ -3,7 +3,11 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// Blocks signals for this thread and those it makes.
 ///
@@ -88,6 +92,39 @@ pub(crate) fn exit_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
     (result == 0 && information.mask & INFORMATION_EXIT != 0).then_some(information.exit)
 }
 
+/// Lets this process open as many descriptors as it may; returns what was its limit. A guardian holds several for each container.
+pub(crate) fn raise_descriptors() -> Rlimit {
+    let before = getrlimit(Resource::Nofile);
+    // What is refused shows when one too many is opened.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+    before
+}
+
+/// Gives a program to be run a limit of descriptors of its own: containers inherit it.
+pub(crate) fn limit_descriptors(command: &mut Command, limit: Rlimit) {
+    let limited = move || Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.current, maximum: limit.maximum })?);
+    // SAFETY: between fork and execve one system call is made, and nothing is allocated.
+    unsafe { command.pre_exec(limited) };
+}
+
+/// Returns number and wait status of a child that has ended, without reaping it: `pid` or any.
+pub(crate) fn ended_child(pid: Option<i32>) -> Option<(i32, i32)> {
+    let (kind, number) = pid.and_then(|it| libc::id_t::try_from(it).ok()).map_or((libc::P_ALL, 0), |it| (libc::P_PID, it));
+    // SAFETY: an all-zero `siginfo_t` is valid, and the kernel fills it.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the structure outlives the call.
+    let result = unsafe { libc::waitid(kind, number, &raw mut found, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
+    // SAFETY: of a child these fields are set, and without one they are 0.
+    let (pid, status) = unsafe { (found.si_pid(), found.si_status()) };
+    // As wait(2) has it: a status in the second byte, or a signal in the first with a bit for a core.
+    let status = match found.si_code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => status,
+    };
+    (result == 0 && pid != 0).then_some((pid, status))
+}
+
 /// Runs a function in a child of this process, which has one thread. The child ends with what the function returns.
 ///
 /// # Errors
@@ -111,14 +148,18 @@ pub(crate) fn close_inherited() {
     unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
-/// Closes every descriptor from 3 on, but one. For a child of [`fork`], which drops nothing that it inherited.
-pub(crate) fn close_all_but(kept: &OwnedFd) {
-    let kept = u32::try_from(kept.as_raw_fd()).unwrap_or(u32::MAX);
-    for (first, last) in [(3, kept.saturating_sub(1)), (kept.saturating_add(1).max(3), u32::MAX)] {
+/// Closes every descriptor from 3 on, but some. For a child of [`fork`], which drops nothing that it inherited.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) {
+    let mut kept: Vec<u32> = kept.iter().filter_map(|it| u32::try_from(it.as_raw_fd()).ok()).filter(|it| *it > 2).collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for kept in kept.into_iter().map(Some).chain([None]) {
+        let last = kept.map_or(u32::MAX, |it| it - 1);
         if first <= last {
             // SAFETY: numbers only; owners of these descriptors are in memory that this process never drops.
             unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
         }
+        first = kept.map_or(u32::MAX, |it| it + 1);
     }
 }
 

@@ -8,12 +8,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use oci_spec::runtime::LinuxResources;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::FlockOperation;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{WaitOptions, waitpid};
 
 use crate::error::{Result, SuperviseError};
+use crate::exec::Exec;
 use crate::identity::Identity;
 use crate::kernel;
 use crate::parcel::{self, FromLauncher, Held, Tag};
@@ -67,6 +69,46 @@ pub trait Launcher {
     /// # Errors
     /// Something stays.
     fn clean(&self, place: &Place, task: &Task, who: Option<&Identity>) -> Result<(), String>;
+
+    /// Makes a further process of a container that runs, which runs at once; without streams it has a terminal. Called in a child of the
+    /// shim that ends right after.
+    ///
+    /// # Errors
+    /// Nothing of the process is left.
+    fn exec(&self, _: &Place, _: &Task, _: &Exec, _: Option<Streams>) -> Result<Made, String> {
+        Err("no further process can be run in it".to_owned())
+    }
+
+    /// Freezes every process, or lets them go on. Called in the shim.
+    ///
+    /// # Errors
+    /// They cannot be frozen here.
+    fn freeze(&self, _: &Place, _: &Task, _: bool) -> Result<(), String> {
+        Err("its processes cannot be frozen".to_owned())
+    }
+
+    /// Returns whether the processes are frozen.
+    fn is_frozen(&self, _: &Place, _: &Task) -> bool {
+        false
+    }
+
+    /// Sets other limits of a container that runs; returns warnings. Called in the shim.
+    ///
+    /// # Errors
+    /// A limit cannot be set; the field is named.
+    fn limit(&self, _: &Place, _: &Task, _: &LinuxResources) -> Result<Vec<String>, String> {
+        Err("its limits cannot be changed".to_owned())
+    }
+
+    /// Returns how many processes of this run were ended for want of memory; nothing where nobody counts.
+    fn memory_kills(&self, _: &Place, _: &Task) -> Option<u64> {
+        None
+    }
+
+    /// Returns a descriptor that can be read when that number may have changed; the caller reads it empty.
+    fn watch_memory(&self, _: &Place, _: &Task) -> Option<OwnedFd> {
+        None
+    }
 }
 
 /// What a launch gave.
@@ -89,7 +131,7 @@ pub(crate) fn launch(launcher: &dyn Launcher, place: &Place, task: &Task, record
         .map_err(SuperviseError::step("make a pair of sockets"))?;
     let pid = kernel::fork(|| {
         // Nothing of the shim may live on in a process that waits at the gate: its peers would not see it die.
-        kernel::close_all_but(&child);
+        kernel::close_all_but(&[child.as_fd()]);
         let said = inside(&child, launcher, place, task, record);
         let (said, held) = said.unwrap_or_else(|error| (FromLauncher::Failed { reason: error }, Held::new()));
         let sent = parcel::send(&child, &said, &parcel::lend(&held));
@@ -114,6 +156,47 @@ pub(crate) fn launch(launcher: &dyn Launcher, place: &Place, task: &Task, record
         Ok((FromLauncher::Failed { reason }, _)) => Err(SuperviseError::Launch { reason }),
         Err(error) => Err(SuperviseError::Launch { reason: format!("the launcher died before it reported: {error}") }),
     }
+}
+
+/// Begins to make a further process; returns where [`FromLauncher`] is heard. Without waiting: in a container that is being frozen this
+/// may take for as long as it is.
+pub(crate) fn launch_further(
+    launcher: &dyn Launcher,
+    place: &Place,
+    task: &Task,
+    exec: &Exec,
+    streams: Option<Streams>,
+) -> Result<OwnedFd> {
+    let (ours, child) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(SuperviseError::step("make a pair of sockets"))?;
+    kernel::fork(|| {
+        let mut kept = vec![child.as_fd()];
+        kept.extend(streams.iter().flat_map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]));
+        kernel::close_all_but(&kept);
+        let made = kernel::unblock_signals()
+            .map_err(|error| format!("let signals through: {error}"))
+            .and_then(|()| launcher.exec(place, task, exec, streams))
+            .and_then(|made| {
+                let who = Identity::of(made.pid, made.pidfd.as_fd()).ok_or("the process ended before it began")?;
+                Ok((who, made))
+            });
+        let (said, held) = match made {
+            Err(reason) => (FromLauncher::Failed { reason }, Held::new()),
+            Ok((who, made)) => {
+                let mut held: Held = BTreeMap::from([(Tag::Process, made.pidfd)]);
+                held.extend(made.master.map(|it| (Tag::Master, it)));
+                (FromLauncher::Made { who, warnings: made.warnings }, held)
+            }
+        };
+        // Nobody hears: the shim was killed, and its successor would not know of the process.
+        if let (Err(_), Some(process)) = (parcel::send(&child, &said, &parcel::lend(&held)), held.get(&Tag::Process)) {
+            let _ = kernel::signal(process.as_fd(), libc::SIGKILL);
+        }
+        0
+    })
+    .map_err(SuperviseError::step("fork"))?;
+    rustix::io::ioctl_fionbio(&ours, true).map_err(SuperviseError::step("make a socket non-blocking"))?;
+    Ok(ours)
 }
 
 /// Waits until no launching child of an earlier shim is at work any more.

@@ -5,7 +5,14 @@
 //! - The **guardian** holds duplicates of every descriptor a shim could lose. It starts shims, replaces one that was killed, hands back
 //!   what it held, and ends when no shim is left. A shim that loses its guardian starts another one.
 //!
-//! Both are loops of one thread around epoll. [`Launcher`] is the seam to whoever makes containers; [`Client`] is the caller's side.
+//! Both are loops of one thread around epoll. [`Launcher`] is the seam to whoever makes containers; [`Client`] is the caller's side:
+//!
+//! - [`Task::write`], then [`Client::run`]; [`Client::wait`]; [`Client::control`] to stop, signal, pause, update and attach.
+//! - [`Client::exec`] runs a further process, by pipes of the caller's that no byte leaves by way of the shim ([`Execution`]).
+//! - [`Client::status`] asks the shim, [`Client::recorded`] reads the [`Record`] alone: phase, times, status, want of memory, [`Health`].
+//! - [`Client::events`] follows what happens in the project, from a file to which every shim adds ([`Event`]).
+//! - [`Client::keep`] lets descriptors live as long as the project: sockets of ports, namespaces.
+//! - [`forget`] takes away what a container that has ended left; [`forget_project`] what the project did.
 //!
 //! This room must not know Compose or an engine, print, or have an async runtime.
 
@@ -13,10 +20,14 @@
 
 mod client;
 mod error;
+mod event;
+mod exec;
 mod exit;
 mod follow;
 mod frame;
+mod further;
 mod guard;
+mod health;
 mod identity;
 mod kernel;
 mod launch;
@@ -28,16 +39,20 @@ mod poll;
 mod protocol;
 mod record;
 mod restart;
+mod service;
 mod shim;
 mod socket;
 mod task;
 
 pub use client::{Attached, Client, Control};
 pub use error::{Result, SuperviseError};
+pub use event::{Event, Events, What};
+pub use exec::{Exec, Execution, User};
 pub use exit::Exit;
 pub use follow::{Frame, Reader, receive};
 pub use frame::{Head, Stream};
-pub use guard::run as guard;
+pub use guard::{forget_project, run as guard};
+pub use health::{Checked, Health};
 pub use identity::{Identity, boot};
 pub use launch::{Launcher, Made, Streams};
 pub use oci::Oci;
@@ -45,5 +60,6 @@ pub use place::{Place, Project};
 pub use protocol::Malformed;
 pub use record::{Ended, Phase, Record, Stop};
 pub use restart::{NoPolicy, Restart, Row, Verdict};
+pub use service::{Asker, Carried, Service};
 pub use shim::run as shim;
-pub use task::{Input, Limits, Task, forget};
+pub use task::{Input, Layers, Limits, Task, Update, forget};

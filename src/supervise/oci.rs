@@ -4,19 +4,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use oci_spec::runtime::LinuxResources;
 use rcompose_runtime::bundle::Bundle;
+use rcompose_runtime::overlay::Overlay;
 use rcompose_runtime::plan::{self, Choices, Plan};
-use rcompose_runtime::{Container, How, Record, RuntimeError, Start};
+use rcompose_runtime::{Container, How, Record, RuntimeError, Start, Status};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+use crate::exec::Exec;
+use crate::further;
 use crate::identity::{self, Identity};
 use crate::launch::{Launcher, Made, Streams};
 use crate::place::Place;
 use crate::record;
-use crate::task::Task;
+use crate::task::{Layers, Task};
 
 /// Makes containers of OCI bundles ([`Task::bundle`]), by system calls.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,6 +42,13 @@ fn words(error: RuntimeError) -> String {
     error.chain()
 }
 
+/// Puts a root together; it is mounted nowhere yet.
+fn root(layers: &Layers) -> Result<OwnedFd, String> {
+    let lower: Vec<&Path> = layers.lower.iter().map(PathBuf::as_path).collect();
+    let overlay = Overlay { lower: &lower, upper: Some((&layers.upper, &layers.work)), userxattr: false };
+    rcompose_runtime::overlay::mount(&overlay).map_err(words)
+}
+
 impl Known {
     fn new(place: &Place, plan: &Plan) -> Self {
         let group = |it: &plan::cgroup::Folder| (it.path.clone(), it.mount.clone(), it.unified, it.controllers.clone());
@@ -51,6 +62,7 @@ impl Known {
             created: String::new(),
             groups: plan.cgroup.folders.iter().map(group).collect(),
             no_pivot: false,
+            hooked: false,
         };
         let hooks = [("poststart", &plan.hooks.poststart), ("poststop", &plan.hooks.poststop)];
         let hooks = hooks.into_iter().map(|(name, hooks)| (name.to_owned(), hooks.clone())).collect();
@@ -66,6 +78,10 @@ impl Known {
         serde_json::from_slice(&fs::read(path(place)).ok()?).ok()
     }
 
+    fn of(place: &Place) -> Result<Self, String> {
+        Self::read(place).ok_or_else(|| "the container does not run".to_owned())
+    }
+
     fn container(&self, place: &Place) -> Container {
         Container::new(self.record.clone(), place.gate())
     }
@@ -78,6 +94,8 @@ impl Known {
 
 impl Launcher for Oci {
     fn make(&self, place: &Place, task: &Task, streams: Option<Streams>) -> Result<Made, String> {
+        // In the launching child only: folders that are made to mount on are part of the container, and all in it may enter them.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
         let bundle = Bundle::read(&task.bundle).map_err(words)?;
         let host = rcompose_runtime::host::read().map_err(words)?;
         let plan = plan::plan(place.name(), &bundle.spec, &bundle.folder, &host, Choices::default()).map_err(words)?;
@@ -89,7 +107,15 @@ impl Launcher for Oci {
         let (ours, theirs) = UnixStream::pair().map_err(|error| format!("make a pair of sockets: {error}"))?;
         let console = if streams.is_none() { Some(OwnedFd::from(theirs)) } else { None };
         let stdio = streams.as_ref().map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]);
-        let how = How { start: Start::Later(&gate), stdio, console: console.as_ref().map(AsFd::as_fd), preserve_fds: 0 };
+        let layers = task.layers.as_ref().map(root).transpose()?;
+        let how = How {
+            start: Start::Later(&gate),
+            root: layers.as_ref().map(AsFd::as_fd),
+            stdio,
+            console: console.as_ref().map(AsFd::as_fd),
+            preserve_fds: 0,
+            told: None,
+        };
         let created = rcompose_runtime::create(&plan, how).map_err(words)?;
         known.record.pid = created.pid;
         known.record.began = created.began;
@@ -148,5 +174,60 @@ impl Launcher for Oci {
             }
         }
         known.run_hooks("poststop")
+    }
+
+    fn exec(&self, place: &Place, task: &Task, exec: &Exec, streams: Option<Streams>) -> Result<Made, String> {
+        let container = Known::of(place)?.container(place);
+        let spec = Bundle::read(&task.bundle).map_err(words)?.spec;
+        let process = further::process(&spec, exec)?;
+        if let Some(streams) = &streams {
+            further::give(streams, process.user());
+        }
+        let filter = spec.linux().as_ref().and_then(|it| it.seccomp().as_ref());
+        let filter = filter.map(plan::seccomp::filter).transpose().map_err(words)?;
+        let rights = rcompose_runtime::host::rights().map_err(words)?;
+        let (planned, warnings) = plan::plan_exec(&process, &spec, filter, rights).map_err(words)?;
+        let (ours, theirs) = UnixStream::pair().map_err(|error| format!("make a pair of sockets: {error}"))?;
+        let console = if streams.is_none() { Some(OwnedFd::from(theirs)) } else { None };
+        let stdio = streams.as_ref().map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]);
+        let how = How {
+            start: Start::Now,
+            root: None,
+            stdio,
+            console: console.as_ref().map(AsFd::as_fd),
+            preserve_fds: 0,
+            told: None,
+        };
+        let created = container.exec(&planned, how).map_err(words)?;
+        drop(console);
+        let master = Some(()).filter(|()| exec.tty).map(|()| rcompose_runtime::receive_terminal(&ours)).transpose();
+        match master {
+            Ok(master) => Ok(Made { pid: created.pid, pidfd: created.pidfd, master, warnings: [warnings, created.warnings].concat() }),
+            Err(error) => {
+                let _ = crate::kernel::signal(created.pidfd.as_fd(), Signal::KILL.as_raw());
+                Err(format!("receive the terminal: {error}"))
+            }
+        }
+    }
+
+    fn freeze(&self, place: &Place, _: &Task, frozen: bool) -> Result<(), String> {
+        let container = Known::of(place)?.container(place);
+        if frozen { container.pause() } else { container.resume() }.map_err(words)
+    }
+
+    fn is_frozen(&self, place: &Place, _: &Task) -> bool {
+        Known::read(place).is_some_and(|it| it.container(place).status() == Status::Paused)
+    }
+
+    fn limit(&self, place: &Place, _: &Task, limits: &LinuxResources) -> Result<Vec<String>, String> {
+        Known::of(place)?.container(place).update(limits).map_err(words)
+    }
+
+    fn memory_kills(&self, place: &Place, _: &Task) -> Option<u64> {
+        Known::read(place)?.container(place).memory_kills()
+    }
+
+    fn watch_memory(&self, place: &Place, _: &Task) -> Option<OwnedFd> {
+        Known::read(place)?.container(place).watch_memory().ok()
     }
 }

@@ -31,6 +31,8 @@ pub(crate) enum Tag {
     StageIn,
     /// The container's first process.
     Process,
+    /// One of those that a client hands over, by its place among them.
+    Kept(u8),
 }
 
 /// Descriptors by what they are for.
@@ -49,8 +51,20 @@ pub(crate) enum ToGuardian {
     Started { name: String },
     /// A shim: the container has ended and stays so, or never began.
     Gone { name: String, reason: Option<String> },
-    /// A client: which containers have a shim. Answered by `Census`.
+    /// A client: which containers have a shim, and what is kept. Answered by `Census`.
     Census,
+    /// A client: keep these under this name. Answered by `Fine`.
+    Keep { name: String },
+    /// A client: duplicates of what is kept under a name. They come with `Fine`.
+    Lend { name: String },
+    /// A client: keep it no longer. Answered by `Fine`.
+    Release { name: String },
+    /// A client: what is to be served has changed. Answered by `Fine`, or `Refused`.
+    Serve,
+    /// A client: go, for nothing is left. Answered by `Fine`, or `Refused`.
+    Leave,
+    /// A shim: an earlier guardian kept this.
+    TakeOver { name: String },
 }
 
 /// What a guardian says.
@@ -60,12 +74,32 @@ pub(crate) enum FromGuardian {
     Fine,
     /// It is not, for this reason.
     Refused { reason: String },
-    /// What is held for the shim; and, if the guardian reaped the first process, its wait status.
-    Held { reaped: Option<i32> },
+    /// What is held for the shim; if the guardian reaped the first process, its wait status; and other processes that it reaped.
+    Held { reaped: Option<i32>, others: Vec<Reaped> },
+    /// The guardian reaped a process that is none that it knows.
+    Other { reaped: Reaped },
     /// The guardian reaped the first process.
     Reaped { status: i32 },
-    /// Containers with a shim.
-    Census { names: Vec<String> },
+    /// Containers with a shim, and names of what is kept.
+    Census { names: Vec<String>, kept: Vec<String> },
+    /// To its deputy: hold these, which are kept.
+    Keep { name: String },
+    /// To its deputy: they are kept no longer.
+    Forget { name: String },
+}
+
+/// A process that a guardian reaped: it may be one that an earlier shim began.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Reaped {
+    pub(crate) pid: i32,
+    pub(crate) began: u64,
+    pub(crate) status: i32,
+}
+
+impl Reaped {
+    pub(crate) fn is(&self, who: &Identity) -> bool {
+        (self.pid, self.began) == (who.pid, who.began)
+    }
 }
 
 /// What a launching child tells its shim.
@@ -83,8 +117,8 @@ struct Packet<T> {
 
 /// Most bytes of a packet; a census of 500 names of 128 bytes fits.
 const MOST: usize = 96 * 1024;
-/// Most descriptors of a packet: one for each tag.
-const DESCRIPTORS: usize = 7;
+/// Most descriptors of a packet: one for each tag of a container's, or as many as are kept under one name.
+pub(crate) const DESCRIPTORS: usize = 64;
 
 /// Sends a packet whole or not at all.
 pub(crate) fn send<T: Serialize>(socket: impl AsFd, said: &T, held: &BTreeMap<Tag, BorrowedFd<'_>>) -> io::Result<()> {

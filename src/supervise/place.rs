@@ -124,6 +124,14 @@ impl Place {
         self.folder.join("start.sock")
     }
 
+    pub(crate) fn health(&self) -> PathBuf {
+        self.folder.join("health.json")
+    }
+
+    pub(crate) fn execs(&self) -> PathBuf {
+        self.folder.join("execs.json")
+    }
+
     pub(crate) fn pipe(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }

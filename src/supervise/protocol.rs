@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 /// The version that is spoken.
 pub(crate) const VERSION: u8 = 1;
-/// Most bytes after the length.
-pub(crate) const MOST: usize = 64 * 1024;
+/// Most bytes after the length: words and environment of a further process, or a record with the log of its health.
+pub(crate) const MOST: usize = 256 * 1024;
+/// Most bytes of standard input that are sent at once.
+pub(crate) const INPUT: usize = 32 * 1024;
 
 /// What a client asks of a shim.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,18 @@ pub(crate) enum Request {
     Input(Vec<u8>),
     /// The end of its standard input.
     EndInput,
+    /// Freeze all processes, or let them go on.
+    Pause {
+        /// They are to be frozen.
+        frozen: bool,
+    },
+    /// JSON of [`crate::Update`].
+    Update(Vec<u8>),
+    /// JSON of [`crate::Exec`]; the descriptors of its streams go with the message's first byte. `Reply::Status` with its number, and the
+    /// other end of its terminal.
+    Exec(Vec<u8>),
+    /// `Reply::Status` with [`crate::Exit`] when the further process of that number has ended.
+    ExecWait(u64),
 }
 
 /// What a shim answers.
@@ -46,7 +60,7 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// It is done.
     Fine,
-    /// How the container stands, as JSON of [`crate::Record`].
+    /// What was asked for, in JSON: of [`crate::Record`] mostly.
     Status(Vec<u8>),
     /// It cannot be done, for this reason.
     Refused(String),
@@ -117,6 +131,10 @@ impl Request {
             Self::Status => write(6, &[]),
             Self::Input(bytes) => write(7, bytes),
             Self::EndInput => write(8, &[]),
+            Self::Pause { frozen } => write(9, &[u8::from(*frozen)]),
+            Self::Update(json) => write(10, json),
+            Self::Exec(json) => write(11, json),
+            Self::ExecWait(id) => write(12, &id.to_le_bytes()),
         }
     }
 
@@ -140,7 +158,11 @@ impl Request {
             (6, []) => Self::Status,
             (7, bytes) => Self::Input(bytes.to_vec()),
             (8, []) => Self::EndInput,
-            (1..=8, _) => return Err(Malformed::Content(kind)),
+            (9, [frozen @ 0..=1]) => Self::Pause { frozen: *frozen == 1 },
+            (10, json) => Self::Update(json.to_vec()),
+            (11, json) => Self::Exec(json.to_vec()),
+            (12, [a, b, c, d, e, f, g, h]) => Self::ExecWait(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
+            (1..=12, _) => return Err(Malformed::Content(kind)),
             _ => return Err(Malformed::Kind(kind)),
         };
         Ok(Some((request, used)))
@@ -192,6 +214,10 @@ mod tests {
             Just(Request::Status),
             prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Input),
             Just(Request::EndInput),
+            any::<bool>().prop_map(|frozen| Request::Pause { frozen }),
+            prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Update),
+            prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Exec),
+            any::<u64>().prop_map(Request::ExecWait),
         ]
     }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, SuperviseError};
+use crate::event::Event;
 use crate::exit::Exit;
+use crate::health::Health;
 use crate::identity::Identity;
 use crate::restart::Row;
 
@@ -34,6 +36,21 @@ pub struct Record {
     pub ended: Option<Ended>,
     /// What is not as asked, though it runs.
     pub warnings: Vec<String>,
+    /// When its last run began: nanoseconds since 1970.
+    #[serde(default)]
+    pub started: Option<u64>,
+    /// Its processes are frozen.
+    #[serde(default)]
+    pub paused: bool,
+    /// During its last run a process of it was ended for want of memory.
+    #[serde(default)]
+    pub oom: bool,
+    /// How healthy it is, where that is looked after. Not in this file: see [`Health`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Events that this record tells of. They are in the project's file once it is written; the next shim adds what a killed one did not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) news: Vec<Event>,
 }
 
 /// Where a container is on its way.
@@ -80,6 +97,12 @@ pub struct Ended {
 
 const FORM: u32 = 1;
 
+/// Nanoseconds since 1970 in RFC 3339; without any, what Docker prints then.
+fn moment(at: Option<u64>) -> String {
+    let time = at.and_then(|it| jiff::Timestamp::from_nanosecond(i128::from(it)).ok());
+    time.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |it| it.to_string())
+}
+
 impl Record {
     /// Begins a record.
     #[must_use]
@@ -94,7 +117,45 @@ impl Record {
             restarts: 0,
             ended: None,
             warnings: Vec::new(),
+            started: None,
+            paused: false,
+            oom: false,
+            health: None,
+            news: Vec::new(),
         }
+    }
+
+    /// Returns the first process of a container that runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        match &self.phase {
+            Phase::Running { who, .. } => Some(who.pid),
+            Phase::Starting | Phase::Made(_) | Phase::Pausing { .. } | Phase::Ended => None,
+        }
+    }
+
+    /// Returns whether it has ended and stays so.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
+    /// Returns when its last run began, in RFC 3339 as Docker has it; year 1 where it never ran.
+    #[must_use]
+    pub fn started_at(&self) -> String {
+        moment(self.started)
+    }
+
+    /// Returns when its last run ended, as [`Record::started_at`].
+    #[must_use]
+    pub fn finished_at(&self) -> String {
+        moment(self.ended.as_ref().map(|it| it.at))
+    }
+
+    /// Returns the status of its last end as shells have it; nothing where it is unknown, or none was.
+    #[must_use]
+    pub fn exit_code(&self) -> Option<i32> {
+        self.ended.as_ref()?.exit.status()
     }
 
     /// Reads a record; nothing where there is none.
@@ -116,7 +177,8 @@ impl Record {
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        put(path, &serde_json::to_vec(self).unwrap_or_default())
+        let written = Self { health: None, ..self.clone() };
+        put(path, &serde_json::to_vec(&written).unwrap_or_default())
     }
 }
 
@@ -158,5 +220,15 @@ mod tests {
         assert_eq!(Record::read(&path).unwrap(), Some(record));
         fs::write(&path, "{").unwrap();
         assert!(matches!(Record::read(&path), Err(SuperviseError::Malformed { .. })));
+    }
+
+    #[test]
+    fn times_and_status_are_those_of_docker() {
+        let mut record = Record::new(String::new(), 1);
+        assert_eq!((record.started_at().as_str(), record.exit_code(), record.pid()), ("0001-01-01T00:00:00Z", None, None));
+        record.started = Some(1_700_000_000_123_456_700);
+        record.ended = Some(Ended { exit: Exit::Signal(9), at: 1_700_000_001_000_000_000 });
+        assert_eq!(record.started_at(), "2023-11-14T22:13:20.1234567Z");
+        assert_eq!((record.finished_at().as_str(), record.exit_code()), ("2023-11-14T22:13:21Z", Some(137)));
     }
 }

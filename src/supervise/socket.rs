@@ -1,12 +1,16 @@
 //! Sockets of the file system: private, reached by a short name, and only for their owner.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, socket_with};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with,
+};
 
 /// Connections that may wait to be accepted.
 const WAITING: i32 = 64;
@@ -40,6 +44,34 @@ pub(crate) fn call(path: &Path, kind: SocketType) -> io::Result<OwnedFd> {
     let made = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)?;
     with_address(path, |address| Ok(connect(&made, address)?))?;
     Ok(made)
+}
+
+/// Most descriptors that go with one message of a stream.
+const ALONG: usize = 4;
+
+/// Sends bytes, and descriptors with the first of them; returns how many bytes went.
+pub(crate) fn send_with(socket: impl AsFd, bytes: &[u8], lent: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ALONG))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !lent.is_empty() && !control.push(SendAncillaryMessage::ScmRights(lent)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sent = rustix::io::retry_on_intr(|| sendmsg(&socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL));
+    Ok(sent?)
+}
+
+/// Receives bytes, and what descriptors came with them.
+pub(crate) fn receive_with(socket: impl AsFd, buffer: &mut [u8]) -> rustix::io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ALONG))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    Ok((received.bytes, descriptors))
 }
 
 /// Accepts a connection, if one waits and comes from this user or root.

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use oci_spec::runtime::LinuxResources;
+use rcompose_health::Check;
 use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,27 @@ pub struct Task {
     pub grace: u32,
     /// How much of its log is kept.
     pub log: Limits,
+    /// Its root, where that is not the bundle's.
+    #[serde(default)]
+    pub layers: Option<Layers>,
+    /// Program and arguments that are run once it has ended, was started again, or is as healthy as it was no longer: whoever made the
+    /// container makes of what is recorded then what follows.
+    #[serde(default)]
+    pub changed: Vec<PathBuf>,
+    /// How its health is probed; a line for a shell is one for `/bin/sh`.
+    #[serde(default)]
+    pub health: Option<Check>,
+}
+
+/// The layers of a root. It is put together anew for each start, and mounted in no namespace but the container's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// From the top down.
+    pub lower: Vec<PathBuf>,
+    /// Where changes go.
+    pub upper: PathBuf,
+    /// What overlayfs needs beside it.
+    pub work: PathBuf,
 }
 
 /// Where standard input comes from.
@@ -59,6 +82,16 @@ impl Default for Limits {
     fn default() -> Self {
         Self { max_size: 16 << 20, max_file: 5 }
     }
+}
+
+/// What is changed of a container that is there, running or not.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Update {
+    /// Limits of this run. The caller writes them into the bundle as well, from which the next run is made.
+    pub limits: Option<LinuxResources>,
+    /// When it is started again.
+    pub restart: Option<Restart>,
 }
 
 impl Task {

@@ -86,7 +86,7 @@ static void opened(const char *path, int flags, const char *how) {
     fflush(stdout);                                                \
     pid_t pid = fork();                                            \
     if (!pid) {                                                    \
-      alarm(2);                                                    \
+      alarm(20);                                                   \
       errno = 0;                                                   \
       long r = syscall(SYS_##call, ##__VA_ARGS__);                 \
       printf("syscall %s: %s\n", #call, r < 0 ? strerror(errno) : "ok"); \
@@ -204,6 +204,22 @@ int main(int argc, char **argv) {
                           "blkio/blkio.throttle.read_iops_device", "blkio/blkio.throttle.write_iops_device"};
   for (int i = 0; i < 20; i++) {
     snprintf(path, sizeof path, "/sys/fs/cgroup/%s", groups[i]);
+    file("limit", path, NULL);
+  }
+  // On v2 the group is named by its path, below the whole hierarchy or below itself.
+  char own[300] = "";
+  FILE *named = fopen("/proc/self/cgroup", "r");
+  for (char line[400]; named && fgets(line, sizeof line, named);) {
+    if (!strncmp(line, "0::", 3)) {
+      line[strcspn(line, "\n")] = 0;
+      snprintf(own, sizeof own, "%.290s", line + 3);
+    }
+  }
+  if (named) fclose(named);
+  const char *unified[] = {"memory.max", "memory.swap.max", "memory.low", "pids.max", "cpu.weight", "cpu.max", "cpu.max.burst",
+                           "cpu.idle", "cpuset.cpus", "cpuset.mems", "io.weight", "io.max", "hugetlb.2MB.max"};
+  for (unsigned i = 0; i < sizeof unified / sizeof *unified; i++) {
+    snprintf(path, sizeof path, "/sys/fs/cgroup/%s/%s", own, unified[i]);
     file("limit", path, NULL);
   }
   folder("/dev", 1);

@@ -46,6 +46,11 @@ pub(crate) fn is_of_host(line: &str) -> bool {
     fs::read_link(format!("/proc/self/ns/{kind}")).is_ok_and(|own| own == Path::new(link))
 }
 
+/// Returns whether there is v2 and nothing else.
+pub(crate) fn is_unified() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
 impl Stage {
     /// Sets a stage, or says why there can be none.
     pub(crate) fn set(name: &'static str) -> Option<Self> {
@@ -166,6 +171,18 @@ impl Stage {
         if copy.exists() { copy } else { PathBuf::from(env!("CARGO_BIN_EXE_rcompose")) }
     }
 
+    /// Reads a file of the container's control group, by its name on v1 with the controller before it, and on v2.
+    pub(crate) fn group(v1: &str, v2: &str) -> String {
+        let (controller, file) = v1.split_once('/').unwrap();
+        let first = Path::new("/sys/fs/cgroup").join(controller).join("rcompose-oci-test/case").join(file);
+        let second = Path::new("/sys/fs/cgroup/rcompose-oci-test/case").join(v2);
+        fs::read_to_string(first)
+            .or_else(|_| fs::read_to_string(second))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    }
+
     /// What a runtime left: folders of its state, and control groups.
     pub(crate) fn leftovers(&self) -> Vec<PathBuf> {
         let state = fs::read_dir(self.path("ours")).into_iter().flatten().flatten().map(|it| it.path());
@@ -173,7 +190,8 @@ impl Stage {
             .into_iter()
             .flatten()
             .flatten()
-            .map(|it| it.path().join("rcompose-oci-test/case"));
+            .map(|it| it.path().join("rcompose-oci-test/case"))
+            .chain([PathBuf::from("/sys/fs/cgroup/rcompose-oci-test/case")]);
         state.chain(groups).filter(|it| it.exists()).collect()
     }
 }
@@ -188,6 +206,7 @@ impl Drop for Stage {
         for entry in fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten() {
             let _ = fs::remove_dir(entry.path().join("rcompose-oci-test"));
         }
+        let _ = fs::remove_dir("/sys/fs/cgroup/rcompose-oci-test");
     }
 }
 

@@ -76,7 +76,7 @@ mod tests {
     fn members(args: &UpArgs) -> (Vec<String>, Vec<String>) {
         let mut project = Project::default();
         for name in ["db", "mail", "web"] {
-            project.services.insert(name.into(), Service { name: name.into(), ..Service::default() });
+            project.services.insert(name.into(), Box::new(Service { name: name.into(), ..Service::default() }));
         }
         if let Some(mail) = project.services.get_mut("mail") {
             mail.attach = Some(false);

@@ -21,7 +21,7 @@ pub(crate) async fn run(session: &Session, args: &BuildArgs) -> Result<u8, Failu
         }
     }
     let loaded = session.load(&Want::services(&args.services, args.with_dependencies))?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(&loaded.project.name)).await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
     let mut rounds = Rounds::new(session, &live, &loaded.origins, session.display(args.quiet, args.quiet)?);
     let world = session.world(&loaded, Some(&live))?;

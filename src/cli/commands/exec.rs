@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, args: ExecArgs) -> Result<u8, Failure
         detach: args.detach,
     };
     let named = session.named()?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(named.name())).await?;
     let observed = live
         .observe(&Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() })
         .await?;

@@ -19,7 +19,7 @@ use crate::style::Paint;
 pub(crate) async fn run(session: &Session, args: &LogsArgs) -> Result<u8, Failure> {
     let options = options(args)?;
     let named = session.named()?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(named.name())).await?;
     let scope = Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() };
     // Listens before it looks: an end in between would be missed, and waited for for ever.
     let events = args.follow.then(|| live.engines.engine.events(&scope));

@@ -29,7 +29,7 @@ pub(crate) async fn run(session: &Session, args: &LsArgs) -> Result<u8, Failure>
     if !matches!(args.format.as_str(), "table" | "json") {
         return Err(Failure::usage(format!("`{}` is no form of `ls`", args.format), "write `table` or `json`"));
     }
-    let live = session.engine().await?;
+    let live = session.engine(None).await?;
     let observed = live.observe(&Scope { projects: Projects::All, ..Scope::default() }).await?;
     let mut projects: BTreeMap<&str, Vec<&ObservedContainer>> = BTreeMap::new();
     for container in observed.containers.values() {

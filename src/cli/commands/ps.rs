@@ -23,7 +23,7 @@ const TABLE: &str = "table {{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{
 pub(crate) async fn run(session: &Session, args: &PsArgs) -> Result<u8, Failure> {
     let states = states(args)?;
     let named = session.named()?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(named.name())).await?;
     let observed = live
         .observe(&Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() })
         .await?;

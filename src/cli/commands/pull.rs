@@ -12,7 +12,7 @@ use crate::session::{Session, Want};
 /// Runs `pull`.
 pub(crate) async fn run(session: &Session, args: &PullArgs) -> Result<u8, Failure> {
     let loaded = session.load(&Want::services(&args.services, args.include_deps))?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(&loaded.project.name)).await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
     let mut rounds = Rounds::new(session, &live, &loaded.origins, if args.quiet { Display::Quiet } else { session.display(false, false)? });
     let world = session.world(&loaded, Some(&live))?;

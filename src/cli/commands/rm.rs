@@ -13,7 +13,7 @@ use crate::session::Session;
 /// Runs `rm`: what is removed is named, and asked for unless `-f`.
 pub(crate) async fn run(session: &Session, args: RmArgs) -> Result<u8, Failure> {
     let named = session.named()?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(named.name())).await?;
     let lock = session.lock(&live, named.name()).await?;
     let mut rounds = Rounds::new(session, &live, &named.origins(), session.display(false, false)?);
     let observed = observe(session, &live, &named).await?;

@@ -23,7 +23,7 @@ pub(crate) async fn run(session: &Session, args: RunArgs) -> Result<u8, Failure>
         return Err(Failure::usage("--service-ports and --publish contradict each other", "leave one of them out"));
     }
     let loaded = session.load(&Want::services(std::slice::from_ref(&service), !args.no_deps))?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(&loaded.project.name)).await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
     let display = if args.quiet {
         crate::render::Display::Quiet

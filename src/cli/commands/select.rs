@@ -59,7 +59,7 @@ pub(crate) async fn once(
     plan: impl FnOnce(&str, Option<&Project>, &Observed) -> Result<Plan, PlanError>,
 ) -> Result<u8, Failure> {
     let named = session.named()?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(named.name())).await?;
     let lock = session.lock(&live, named.name()).await?;
     let mut rounds = Rounds::new(session, &live, &named.origins(), session.display(false, false)?);
     let observed = observe(session, &live, &named).await?;

@@ -19,7 +19,7 @@ pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> 
     check(session, &args)?;
     let loaded = session.load(&Want::services(&args.services, !args.no_deps))?;
     known(&loaded.project, &args)?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(&loaded.project.name)).await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
     let display = session.display(args.quiet_pull, args.quiet_build)?;
     let mut rounds = Rounds::new(session, &live, &loaded.origins, display);
@@ -59,7 +59,7 @@ pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> 
 pub(crate) async fn plan(session: &Session, args: PlanArgs) -> Result<u8, Failure> {
     check(session, &args.up)?;
     let loaded = session.load(&Want::services(&args.up.services, !args.up.no_deps))?;
-    let live = session.engine().await?;
+    let live = session.engine(Some(&loaded.project.name)).await?;
     let world = session.world(&loaded, Some(&live))?;
     let observed = live.observe(&planner::scope(&loaded.project, &world)).await?;
     let failed = |error| Failure::plan(error, &loaded.origins);

@@ -4,59 +4,13 @@ use rcompose_runtime::RuntimeError;
 
 use super::{Face, OciError, Result};
 
-/// Signals by name; source: signal(7), the numbers that x86 and ARM share.
-const SIGNALS: [(&str, i32); 31] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("ILL", 4),
-    ("TRAP", 5),
-    ("ABRT", 6),
-    ("BUS", 7),
-    ("FPE", 8),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("SEGV", 11),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("STKFLT", 16),
-    ("CHLD", 17),
-    ("CONT", 18),
-    ("STOP", 19),
-    ("TSTP", 20),
-    ("TTIN", 21),
-    ("TTOU", 22),
-    ("URG", 23),
-    ("XCPU", 24),
-    ("XFSZ", 25),
-    ("VTALRM", 26),
-    ("PROF", 27),
-    ("WINCH", 28),
-    ("IO", 29),
-    ("PWR", 30),
-    ("SYS", 31),
-];
-
-/// Reads a signal: a number, or a name with or without `SIG`.
+/// Reads a signal: a number, or a name with or without `SIG`; 0 asks whether the process is there.
 fn signal(text: &str) -> Result<i32> {
-    let unknown = || OciError::Words(format!("`{text}` is no signal"));
-    if let Ok(number) = text.parse::<i32>() {
-        return Some(number).filter(|it| (0..=64).contains(it)).ok_or_else(unknown);
+    if text == "0" {
+        return Ok(0);
     }
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    if let Some(offset) = name.strip_prefix("RTMIN") {
-        // The first that a C library leaves to programs.
-        let offset = if offset.is_empty() {
-            Some(0)
-        } else {
-            offset.strip_prefix('+').and_then(|it| it.parse::<i32>().ok())
-        };
-        return offset.filter(|it| (0..=30).contains(it)).map(|it| 34 + it).ok_or_else(unknown);
-    }
-    SIGNALS.iter().find(|(known, _)| *known == name).map(|(_, number)| *number).ok_or_else(unknown)
+    let number = rcompose_runtime::signal_number(text).map(i32::from);
+    number.ok_or_else(|| OciError::Words(format!("`{text}` is no signal")))
 }
 
 /// Sends a signal.
@@ -81,7 +35,7 @@ pub(super) fn remove(face: &Face, id: &str, force: bool) -> Result<()> {
     };
     container.delete(force)?;
     // The spec may be damaged, and the container is to go all the same.
-    let spec = face.store.spec(id).ok();
+    let spec = Some(()).filter(|()| container.record().hooked).and_then(|()| face.store.spec(id).ok());
     face.store.forget(id)?;
     let hooks = spec
         .as_ref()

@@ -43,9 +43,11 @@ pub(super) fn exec(face: &Face) -> Result<u8> {
     let (ours, console) = terminal(face, planned.terminal, detach)?;
     let how = How {
         start: Start::Now,
+        root: None,
         stdio: None,
         console: console.as_ref().map(AsFd::as_fd),
         preserve_fds: make::preserved(face)?,
+        told: None,
     };
     let created = container.exec(&planned, how)?;
     face.warn(&created.warnings);

@@ -5,10 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
 use rcompose_runtime::bundle::Bundle;
 use rcompose_runtime::plan::{self, Choices, Plan};
-use rcompose_runtime::{Created, Foreground, How, Raw, Record, Start};
+use rcompose_runtime::{Container, Created, Foreground, How, Named, Raw, Record, Start, Told};
 
 use super::control;
 use super::{Face, OciError, Result};
@@ -16,13 +15,22 @@ use super::{Face, OciError, Result};
 /// Makes a container that awaits its start.
 pub(super) fn create(face: &Face) -> Result<u8> {
     let socket = face.words.path("console-socket").map(|path| console(&path)).transpose()?;
-    let made = Made::new(face, &bundle(face)?, socket)?;
+    let made = Made::new(face, &bundle(face)?, socket, Begin::Later)?;
     let written = pid_file(face, made.created.pid);
     if written.is_err() {
         // Who cannot be told of the container cannot end it either.
         control::remove(face, made.record.id.as_str(), true)?;
     }
     written.map(|()| 0)
+}
+
+/// When the program begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// At once: the record is written while the container is set up, and nothing waits for anything.
+    Now,
+    /// With `start`.
+    Later,
 }
 
 /// A container that was made.
@@ -32,7 +40,7 @@ struct Made {
 }
 
 impl Made {
-    fn new(face: &Face, bundle: &Bundle, console: Option<OwnedFd>) -> Result<Self> {
+    fn new(face: &Face, bundle: &Bundle, console: Option<OwnedFd>, begin: Begin) -> Result<Self> {
         if face.words.value("pidfd-socket").is_some() {
             return Err(OciError::Words("--pidfd-socket: the pid file is what callers get".to_owned()));
         }
@@ -42,7 +50,7 @@ impl Made {
         let plan = plan::plan(id, &bundle.spec, &bundle.folder, &host, choices)?;
         face.warn(&plan.warnings);
         face.store.reserve(id)?;
-        let made = Self::launch(face, &plan, &bundle.spec, console.as_ref(), choices);
+        let made = Self::launch(face, &plan, &bundle.text, console.as_ref(), choices, begin);
         if made.is_err() {
             face.store.forget(id)?;
             // What the hooks of the host made for it, its own hooks take away.
@@ -52,24 +60,22 @@ impl Made {
         made
     }
 
-    fn launch(face: &Face, plan: &Plan, spec: &Spec, console: Option<&OwnedFd>, choices: Choices) -> Result<Self> {
-        let start = face.store.start_socket(&plan.id)?;
+    fn launch(face: &Face, plan: &Plan, spec: &[u8], console: Option<&OwnedFd>, choices: Choices, begin: Begin) -> Result<Self> {
+        let socket = face.store.start_socket(&plan.id)?;
+        let empty = Record { boot: rcompose_runtime::boot(), no_pivot: choices.no_pivot, ..empty_record(plan) };
+        let record = |named: Named| Record { pid: named.pid, began: named.began, ..empty.clone() };
+        let write = |named: Named| face.store.write(&record(named), spec);
         let how = How {
-            start: Start::Later(&start),
+            start: if begin == Begin::Now { Start::Now } else { Start::Later(&socket) },
+            root: None,
             stdio: None,
             console: console.map(AsFd::as_fd),
             preserve_fds: preserved(face)?,
+            told: Some(Told(&write)),
         };
         let created = rcompose_runtime::create(plan, how)?;
         face.warn(&created.warnings);
-        let record = Record {
-            pid: created.pid,
-            began: created.began,
-            boot: rcompose_runtime::boot(),
-            no_pivot: choices.no_pivot,
-            ..empty_record(plan)
-        };
-        face.store.write(&record, spec)?;
+        let record = record(Named { pid: created.pid, began: created.began });
         Ok(Self { created, record })
     }
 }
@@ -86,6 +92,7 @@ fn empty_record(plan: &Plan) -> Record {
         created: jiff::Timestamp::now().to_string(),
         groups: plan.cgroup.folders.iter().map(group).collect(),
         no_pivot: false,
+        hooked: !plan.hooks.poststart.is_empty() || !plan.hooks.poststop.is_empty(),
     }
 }
 
@@ -141,7 +148,15 @@ pub(super) fn start(face: &Face) -> Result<u8> {
 fn begin(face: &Face, id: &str) -> Result<()> {
     let container = face.store.read(id)?;
     container.start()?;
-    let spec = face.store.spec(id)?;
+    after_start(face, &container)
+}
+
+/// Runs the hooks that come after the start.
+fn after_start(face: &Face, container: &Container) -> Result<()> {
+    if !container.record().hooked {
+        return Ok(());
+    }
+    let spec = face.store.spec(&container.record().id)?;
     let hooks = spec.hooks().as_ref().and_then(|it| it.poststart().clone()).unwrap_or_default();
     let annotations = spec.annotations().clone().unwrap_or_default().into_iter().collect();
     if let Err(error) = rcompose_runtime::run_hooks("poststart", &hooks, container.record(), &annotations) {
@@ -163,12 +178,12 @@ pub(super) fn run(face: &Face) -> Result<u8> {
     if detach || !wants_terminal {
         let socket = given.map(|path| console(&path)).transpose()?;
         let foreground = if detach { None } else { Some(hold()?) };
-        let made = Made::new(face, &bundle, socket)?;
+        let made = Made::new(face, &bundle, socket, Begin::Now)?;
         return attended(face, &made, foreground, None);
     }
     let foreground = hold()?;
     let (ours, theirs) = UnixStream::pair().map_err(|error| OciError::Streams("make a pair of sockets", error))?;
-    let made = Made::new(face, &bundle, Some(OwnedFd::from(theirs)))?;
+    let made = Made::new(face, &bundle, Some(OwnedFd::from(theirs)), Begin::Now)?;
     let master = rcompose_runtime::receive_terminal(&ours).map_err(|error| OciError::Streams("receive the terminal", error))?;
     attended(face, &made, Some(foreground), Some(&master))
 }
@@ -183,7 +198,8 @@ fn bundle(face: &Face) -> Result<Bundle> {
 
 fn attended(face: &Face, made: &Made, foreground: Option<Foreground>, master: Option<&OwnedFd>) -> Result<u8> {
     let id = made.record.id.as_str();
-    let started = pid_file(face, made.created.pid).and_then(|()| begin(face, id));
+    let container = Container::new(made.record.clone(), face.store.start_socket(id)?);
+    let started = pid_file(face, made.created.pid).and_then(|()| after_start(face, &container));
     if let Err(error) = started {
         control::remove(face, id, true)?;
         return Err(error);

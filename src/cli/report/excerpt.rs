@@ -8,6 +8,11 @@ use rcompose_spec::Span;
 use crate::caller::Caller;
 use crate::style::{Paint, Tone};
 
+/// Longest line that is shown, in bytes.
+const LONGEST_LINE: usize = 4096;
+/// Most bytes between two places that are shown as one excerpt.
+const LARGEST_WINDOW: usize = 64 * 1024;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
@@ -56,8 +61,13 @@ impl Entry {
         Self::new(Level::Warning, title.into())
     }
 
-    fn new(level: Level, title: String) -> Self {
+    /// Makes one of either kind.
+    pub(crate) fn new(level: Level, title: String) -> Self {
         Self { level, title, place: None, others: Vec::new(), notes: Vec::new(), hint: None, hide_source: false }
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.place.iter().chain(&self.others)
     }
 
     /// Adds a fact.
@@ -76,9 +86,15 @@ impl Entry {
 /// Renders a message as complete lines.
 pub(crate) fn render(entry: &Entry, caller: &Caller, paint: Paint) -> String {
     match &entry.place {
-        Some(place) if !entry.hide_source && !place.span.source.text.is_empty() => with_source(entry, place, caller, paint),
+        Some(place) if !entry.hide_source && entry.places().all(is_shown) => with_source(entry, place, caller, paint),
         place => without_source(entry, place.as_ref(), caller, paint),
     }
+}
+
+/// Whether the line of a place can be shown; a line that nobody can read would only hide the message.
+fn is_shown(place: &Place) -> bool {
+    let line = line(&place.span);
+    !place.span.source.text.is_empty() && line.len() <= LONGEST_LINE
 }
 
 fn with_source(entry: &Entry, place: &Place, caller: &Caller, paint: Paint) -> String {
@@ -86,25 +102,16 @@ fn with_source(entry: &Entry, place: &Place, caller: &Caller, paint: Paint) -> S
         Level::Error => SnippetLevel::ERROR,
         Level::Warning => SnippetLevel::WARNING,
     };
-    let path = caller.shown(place.span.path());
-    let mut main = Snippet::source(place.span.source.text.as_ref())
-        .path(path)
-        .annotation(label(AnnotationKind::Primary, place));
-    let (same, elsewhere): (Vec<&Place>, Vec<&Place>) = entry
-        .others
-        .iter()
-        .partition(|other| other.span.path() == place.span.path() && other.span.source.text == place.span.source.text);
+    let mut window = Window::of(place);
+    let (same, elsewhere): (Vec<&Place>, Vec<&Place>) = entry.others.iter().partition(|other| window.take_in(other));
+    let mut main = window.snippet(caller).annotation(window.mark(AnnotationKind::Primary, place));
     for other in same {
-        main = main.annotation(label(AnnotationKind::Context, other));
+        main = main.annotation(window.mark(AnnotationKind::Context, other));
     }
     let mut group: Group<'_> = level.primary_title(entry.title.as_str()).element(main);
     for other in elsewhere {
-        let path = caller.shown(other.span.path());
-        group = group.element(
-            Snippet::source(other.span.source.text.as_ref())
-                .path(path)
-                .annotation(label(AnnotationKind::Context, other)),
-        );
+        let window = Window::of(other);
+        group = group.element(window.snippet(caller).annotation(window.mark(AnnotationKind::Context, other)));
     }
     for note in &entry.notes {
         group = group.element(SnippetLevel::NOTE.message(note.as_str()));
@@ -116,18 +123,68 @@ fn with_source(entry: &Entry, place: &Place, caller: &Caller, paint: Paint) -> S
     format!("{}\n", renderer.render(&[group]))
 }
 
-fn label(kind: AnnotationKind, place: &Place) -> annotate_snippets::Annotation<'_> {
-    let annotation = kind.span(marked(&place.span));
-    if place.label.is_empty() {
-        annotation
-    } else {
-        annotation.label(place.label.as_str())
+/// The lines of a file that a message is about. The renderer goes through all the text that it is given, for each message anew.
+struct Window<'a> {
+    span: &'a Span,
+    lines: Range<usize>,
+}
+
+impl<'a> Window<'a> {
+    fn of(place: &'a Place) -> Self {
+        let mut lines = line(&place.span);
+        if lines.is_empty() {
+            // The end of the file, or a blank line: the renderer wants some text.
+            lines.start = line_at(&place.span.source.text, lines.start.saturating_sub(1)).start;
+        }
+        Self { span: &place.span, lines }
     }
+
+    /// Widens it by the line of another place, unless that is in another file or far away.
+    fn take_in(&mut self, place: &Place) -> bool {
+        let line = line(&place.span);
+        let lines = self.lines.start.min(line.start)..self.lines.end.max(line.end);
+        let fits = place.span.source == self.span.source && lines.len() <= LARGEST_WINDOW;
+        if fits {
+            self.lines = lines;
+        }
+        fits
+    }
+
+    fn text(&self) -> &'a str {
+        &self.span.source.text[self.lines.clone()]
+    }
+
+    fn snippet(&self, caller: &Caller) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let start = Span { start: u32::try_from(self.lines.start).unwrap_or(u32::MAX), ..self.span.clone() };
+        Snippet::source(self.text()).line_start(start.line()).path(caller.shown(self.span.path()))
+    }
+
+    fn mark<'p>(&self, kind: AnnotationKind, place: &'p Place) -> annotate_snippets::Annotation<'p> {
+        let marked = marked(&place.span);
+        let annotation = kind.span(marked.start - self.lines.start..marked.end - self.lines.start);
+        if place.label.is_empty() {
+            annotation
+        } else {
+            annotation.label(place.label.as_str())
+        }
+    }
+}
+
+/// Returns the bytes of the line that a stretch begins on, without its break.
+fn line(span: &Span) -> Range<usize> {
+    line_at(&span.source.text, span.range().start)
+}
+
+fn line_at(text: &str, at: usize) -> Range<usize> {
+    let at = floor(text, at);
+    let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+    start..end
 }
 
 /// Returns the bytes to mark: only those of the first line, as a caret below many lines says nothing.
 fn marked(span: &Span) -> Range<usize> {
-    let text = span.source.text.as_ref();
+    let text = &*span.source.text;
     let start = floor(text, span.range().start);
     let line_end = text[start..].find(['\n', '\r']).map_or(text.len(), |at| start + at);
     let end = floor(text, span.range().end).clamp(start, line_end.max(start));
@@ -152,7 +209,7 @@ fn without_source(entry: &Entry, place: Option<&Place>, caller: &Caller, paint: 
     let mut text = format!("{word}: {}\n", paint.paint(Tone::Strong, &entry.title));
     for place in place.into_iter().chain(&entry.others) {
         let arrow = paint.paint(Tone::Dim, "-->");
-        let at = format!("{}:{}:{}", caller.shown(place.span.path()), place.span.line, place.span.column);
+        let at = format!("{}:{}:{}", caller.shown(place.span.path()), place.span.line(), place.span.column());
         let label = if place.label.is_empty() {
             String::new()
         } else {

@@ -76,6 +76,18 @@ pub(crate) fn connection(caller: &Caller) -> Result<Connection, Failure> {
     Ok(Connection { endpoint, config })
 }
 
+/// Tells whether somebody named an engine, so that no other may stand in for it.
+pub(crate) fn is_named(caller: &Caller) -> Result<bool, Failure> {
+    if caller.var("DOCKER_HOST").is_some() {
+        return Ok(true);
+    }
+    let name = match caller.var("DOCKER_CONTEXT") {
+        Some(name) => name.to_owned(),
+        None => docker_config(caller)?.current_context,
+    };
+    Ok(!name.is_empty() && name != DEFAULT)
+}
+
 fn tls_of_environment(caller: &Caller) -> Option<Tls> {
     caller.var("DOCKER_TLS_VERIFY")?;
     let folder = caller.var("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| caller.docker_config())?;

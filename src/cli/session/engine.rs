@@ -22,13 +22,75 @@ pub(crate) struct Live {
 }
 
 impl Session {
-    /// Connects to the engine that is chosen.
-    pub(crate) async fn engine(&self) -> Result<Live, Failure> {
+    /// Connects to the engine that is chosen; without a choice to the one that has the project.
+    pub(crate) async fn engine(&self, project: Option<&str>) -> Result<Live, Failure> {
         match self.globals.engine.unwrap_or(EngineChoice::Auto) {
-            EngineChoice::Native => Err(Failure::NotInThisVersion("the native engine".into())),
-            // Auto: the native engine is not in this version.
-            EngineChoice::Auto | EngineChoice::Docker => self.docker().await,
+            EngineChoice::Native => self.native(),
+            EngineChoice::Docker => self.docker().await,
+            EngineChoice::Auto => self.auto(project).await,
         }
+    }
+
+    /// Who has the project already goes on with it. Else it is a Docker engine that is named or answers, and else our own.
+    async fn auto(&self, project: Option<&str>) -> Result<Live, Failure> {
+        let is_ours = project.is_some_and(|it| self.native_has(it));
+        match (self.docker().await, is_ours) {
+            (Ok(docker), false) => Ok(docker),
+            (Ok(docker), true) => {
+                let project = project.unwrap_or_default();
+                let scope = Scope { projects: rcompose_engine_adapter::Projects::One(project.to_owned()), ..Scope::default() };
+                if docker.observe(&scope).await?.containers.is_empty() {
+                    return self.native();
+                }
+                Err(Failure::refused_with(
+                    format!("project {project} is on two engines: the native one, and docker at {}", docker.address),
+                    "say which is meant: --engine native or --engine docker; `down` on the other one ends this",
+                ))
+            }
+            (Err(_), true) => self.native(),
+            (Err(error), false) if context::is_named(&self.caller)? => Err(error),
+            (Err(error), false) => self.instead(error),
+        }
+    }
+
+    /// Where no Docker engine answers and none was named, ours does it.
+    #[cfg(target_os = "linux")]
+    fn instead(&self, error: Failure) -> Result<Live, Failure> {
+        if !rustix::process::geteuid().is_root() {
+            return Err(error);
+        }
+        if matches!(self.verb, "up" | "run" | "create") {
+            self.say("no Docker engine answers: the native engine runs this");
+        }
+        self.native()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn instead(&self, error: Failure) -> Result<Live, Failure> {
+        Err(error)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn native_has(&self, project: &str) -> bool {
+        super::native::has(&self.caller, project)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn native_has(&self, _: &str) -> bool {
+        false
+    }
+
+    #[cfg(target_os = "linux")]
+    fn native(&self) -> Result<Live, Failure> {
+        super::native::open(&self.caller, &self.globals.insecure_registry)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn native(&self) -> Result<Live, Failure> {
+        Err(Failure::refused_with(
+            "the native engine runs on Linux only".to_owned(),
+            "use a Docker engine: --engine docker",
+        ))
     }
 
     async fn docker(&self) -> Result<Live, Failure> {

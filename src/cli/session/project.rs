@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rcompose_planner::{Notice, PlanError, Problem, ProblemKind, support};
 use rcompose_spec::model::Project;
 use rcompose_spec::{
-    Code, Discovered, Files, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, Warning, check_project_name, discover, load,
+    Code, Discovered, Files, Finding, Given, Kind, LoadOptions, Loaded, Origins, Selection, SpecErrors, check_project_name, discover, load,
     select, strict,
 };
 
@@ -113,9 +113,9 @@ impl Session {
     pub(crate) fn say_checks<T>(&self, loaded: &Loaded, plan: &Result<T, PlanError>) {
         let problems = plan.as_ref().err().map_or(&[][..], |error| &error.problems);
         let places: Vec<_> = problems.iter().filter_map(|problem| loaded.origins.get(&problem.path)).collect();
-        let told = |warning: &&Warning| warning.span.as_ref().is_some_and(|span| places.contains(&span));
+        let told = |warning: &&Finding| warning.span.as_ref().is_some_and(|span| places.contains(&span));
         let checks = loaded.warnings.iter().filter(|warning| warning.is_check());
-        let warnings: Vec<Warning> = checks.filter(|warning| !told(warning)).cloned().collect();
+        let warnings: Vec<Finding> = checks.filter(|warning| !told(warning)).cloned().collect();
         output::err(&report::warnings(&warnings, &self.caller, self.err));
     }
 
@@ -131,9 +131,9 @@ impl Session {
         Ok(())
     }
 
-    fn load_saying(&self, want: &Want<'_>, says: impl Fn(&Warning) -> bool) -> Result<Loaded, Failure> {
+    fn load_saying(&self, want: &Want<'_>, says: impl Fn(&Finding) -> bool) -> Result<Loaded, Failure> {
         let (_, loaded) = self.load_quietly(want)?;
-        let said: Vec<Warning> = loaded.warnings.iter().filter(|warning| says(warning)).cloned().collect();
+        let said: Vec<Finding> = loaded.warnings.iter().filter(|warning| says(warning)).cloned().collect();
         output::err(&report::warnings(&said, &self.caller, self.err));
         Ok(loaded)
     }

@@ -27,7 +27,7 @@ pub(super) fn mode(lowering: &mut Lowering<'_>, service: &Service, name: &Contai
 
 /// By falling priority, then by key, as docker compose joins them.
 fn attachments(lowering: &Lowering<'_>, service: &Service, name: &ContainerName) -> Vec<Attachment> {
-    let mut keys: Vec<(&String, ServiceNetwork)> =
+    let mut keys: Vec<(&String, Box<ServiceNetwork>)> =
         service.networks.iter().map(|(key, options)| (key, options.clone().unwrap_or_default())).collect();
     keys.sort_by_key(|(key, options)| (Reverse(options.priority), (*key).clone()));
     let links = links(lowering, service);

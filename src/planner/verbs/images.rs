@@ -22,7 +22,7 @@ pub fn images(project: &Project, observed: &Observed, world: &World, options: &I
         lowering: Lowering::new(project, observed, world),
         wanted: BTreeMap::new(),
     };
-    let services: Vec<&Service> = project.services.values().filter(|service| round.takes_part(service)).collect();
+    let services: Vec<&Service> = project.services.values().map(AsRef::as_ref).filter(|service| round.takes_part(service)).collect();
     // What is built is not pulled for another service that runs the same image.
     for service in services.iter().filter(|service| service.build.is_some()) {
         round.built(service);

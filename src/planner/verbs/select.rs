@@ -169,7 +169,7 @@ fn each(
 fn expected(project: Option<&Project>) -> Vec<String> {
     let services = project.into_iter().flat_map(|project| project.services.values());
     let runs = |service: &&Service| service.provider.is_none() && service.replicas() > 0;
-    services.filter(runs).map(|service| service.name.clone()).collect()
+    services.map(AsRef::as_ref).filter(runs).map(|service| service.name.clone()).collect()
 }
 
 fn has_containers(fleet: &Fleet<'_>, named: &[String]) -> Result<(), PlanError> {

@@ -52,9 +52,16 @@ fn make_one(folder: &Folder) -> Result<()> {
         if folder.unified && path != folder.path {
             enable_at(path, &folder.controllers);
         }
-        if folder.controllers.iter().any(|it| it == "cpuset") && !folder.unified {
-            inherit_cpuset(path).map_err(file)?;
-        }
+    }
+    if folder.controllers.iter().any(|it| it == "cpuset") && !folder.unified {
+        // From the top, and also where they were there: whoever made one of them just now may not have got so far.
+        let mut all: Vec<&Path> = folder
+            .path
+            .ancestors()
+            .take_while(|it| it.starts_with(&folder.mount) && **it != folder.mount)
+            .collect();
+        all.reverse();
+        all.into_iter().try_for_each(inherit_cpuset).map_err(file)?;
     }
     apply(folder)
 }

@@ -34,17 +34,40 @@ pub enum Start<'a> {
 pub struct How<'a> {
     /// When the program begins.
     pub start: Start<'a>,
+    /// The root's tree, mounted nowhere; that of the plan's folder when absent.
+    pub root: Option<BorrowedFd<'a>>,
     /// Standard streams, from descriptors above 2; the caller's own when absent.
     pub stdio: Option<[BorrowedFd<'a>; 3]>,
     /// A connected socket that is sent the terminal, when the process has one.
     pub console: Option<BorrowedFd<'a>>,
     /// Up to how many of the caller's descriptors from 3 on the program keeps: those that are left open over execve.
     pub preserve_fds: u32,
+    /// Is told of the process before its program can begin.
+    pub told: Option<Told<'a>>,
+}
+
+/// Whoever writes down that a process is there, while that is still being set up. What it refuses is not begun.
+#[derive(Clone, Copy)]
+pub struct Told<'a>(pub &'a dyn Fn(Named) -> Result<()>);
+
+impl std::fmt::Debug for Told<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Told")
+    }
+}
+
+/// A process, by what tells it from any other.
+#[derive(Debug, Clone, Copy)]
+pub struct Named {
+    /// Its id.
+    pub pid: i32,
+    /// When it began, in ticks since boot.
+    pub began: u64,
 }
 
 impl Default for How<'_> {
     fn default() -> Self {
-        Self { start: Start::Now, stdio: None, console: None, preserve_fds: 0 }
+        Self { start: Start::Now, root: None, stdio: None, console: None, preserve_fds: 0, told: None }
     }
 }
 
@@ -144,7 +167,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     let procfs = tree::procfs()?;
     let (ours, theirs) = sys::socket_pair().map_err(step("make a pair of sockets"))?;
     let trees = task.plan.iter().flat_map(|plan| &plan.trees).map(tree::clone).collect::<Result<Vec<_>>>()?;
-    let root = task.plan.map(open_root).transpose()?;
+    let root = task.plan.map(|plan| open_root(plan, how.root)).transpose()?;
     let (container_hooks, start_hooks) = hooks_inside(task)?;
     let hook_state = File::from(hook::state_file()?);
     let listening = door(how.start)?;
@@ -190,7 +213,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
     drop(theirs);
     let (has_gate, enters_itself) = (listening.is_some(), groups.is_some());
     let mut parent = Parent { task, ours, procfs, hook_state, pid, has_gate, enters_itself, warnings: Vec::new() };
-    parent.attend(!joins.is_empty()).map_err(|error| parent.clean_up(error))
+    parent.attend(!joins.is_empty(), how.told).map_err(|error| parent.clean_up(error))
 }
 
 /// Makes what a later start knocks at.
@@ -243,9 +266,13 @@ fn last_capability(known: u64) -> u32 {
 }
 
 /// The root's tree, as the child attaches it.
-fn open_root(plan: &Plan) -> Result<OwnedFd> {
+fn open_root(plan: &Plan, given: Option<BorrowedFd<'_>>) -> Result<OwnedFd> {
     let step = || format!("open the root {} (root.path)", plan.rootfs.display());
-    let root = tree::detached(&plan.rootfs, true).map_err(|error| RuntimeError::step(step(), error))?;
+    let root = match given {
+        Some(root) => root.try_clone_to_owned(),
+        None => tree::detached(&plan.rootfs, true),
+    };
+    let root = root.map_err(|error| RuntimeError::step(step(), error))?;
     let propagation = plan.root_propagation.filter(|it| it.flag != libc::MS_SHARED);
     let propagation = propagation.map_or(libc::MS_SLAVE, |it| it.flag);
     let wanted = crate::plan::options::Propagation { flag: propagation, recursive: true };
@@ -287,7 +314,7 @@ struct Parent<'a> {
 }
 
 impl Parent<'_> {
-    fn attend(&mut self, joins: bool) -> Result<Created> {
+    fn attend(&mut self, joins: bool, told: Option<Told<'_>>) -> Result<Created> {
         if joins {
             self.pid = self.joined()?;
         }
@@ -306,6 +333,9 @@ impl Parent<'_> {
         }
         self.oom_score()?;
         self.write_state("creating")?;
+        if let Some(Told(told)) = told {
+            told(Named { pid: self.pid, began: self.began()? })?;
+        }
         self.answer()?;
         while let Some(message) = self.receive()? {
             match message.kind {
@@ -332,9 +362,12 @@ impl Parent<'_> {
     }
 
     fn created(&mut self, pidfd: OwnedFd) -> Result<Created> {
-        let began = host::process(self.pid).map(|(began, _)| began);
+        Ok(Created { pid: self.pid, pidfd, began: self.began()?, warnings: std::mem::take(&mut self.warnings) })
+    }
+
+    fn began(&self) -> Result<u64> {
         let gone = || RuntimeError::Died { during: "it was being made".to_owned(), how: "no trace of it is left".to_owned() };
-        Ok(Created { pid: self.pid, pidfd, began: began.ok_or_else(gone)?, warnings: std::mem::take(&mut self.warnings) })
+        host::process(self.pid).map(|(began, _)| began).ok_or_else(gone)
     }
 
     /// The process that joined the namespaces hands over to its successor, which is the parent's child as well.

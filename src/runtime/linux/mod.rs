@@ -11,6 +11,7 @@ pub(crate) mod hook;
 pub mod host;
 pub(crate) mod launch;
 mod limit;
+pub(crate) mod memory;
 pub mod overlay;
 pub(crate) mod protect;
 pub(crate) mod sys;

@@ -72,7 +72,12 @@ pub(crate) fn answer(socket: RawFd) -> Sys<()> {
 /// Reads a message; nothing when the other side has closed, as execve does.
 pub(crate) fn receive(socket: RawFd) -> io::Result<Option<Message>> {
     let mut packet = [0u8; MOST];
-    let length = match sys::read(socket, &mut packet) {
+    let read = |packet: &mut [u8]| match sys::read(socket, packet) {
+        // One who ends with an answer unread is told of before its last words, which still wait.
+        Err(Errno(libc::ECONNRESET)) => sys::read(socket, packet),
+        other => other,
+    };
+    let length = match read(&mut packet) {
         Err(Errno(libc::ECONNRESET)) | Ok(0) => return Ok(None),
         Err(errno) => return Err(errno.into()),
         Ok(length) => length,
@@ -90,4 +95,21 @@ pub(crate) fn parse(packet: &[u8]) -> io::Result<Option<Message>> {
     let kind = Kind::of(head[0]).ok_or_else(malformed)?;
     let number = i32::from_le_bytes([head[1], head[2], head[3], head[4]]);
     Ok(Some(Message { kind, number, text: String::from_utf8_lossy(text).into_owned() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn last_words_are_heard_of_one_who_left_an_answer_unread() {
+        let (ours, theirs) = sys::socket_pair().unwrap();
+        assert!(sys::write_all(ours.as_raw_fd(), b"g").is_ok());
+        send(theirs.as_raw_fd(), Kind::Failed, 7, b"why").unwrap();
+        drop(theirs);
+        let heard = receive(ours.as_raw_fd()).unwrap().unwrap();
+        assert_eq!((heard.kind, heard.number, heard.text.as_str()), (Kind::Failed, 7, "why"));
+        assert!(receive(ours.as_raw_fd()).unwrap().is_none());
+    }
 }

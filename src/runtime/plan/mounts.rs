@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use oci_spec::runtime::Mount as SpecMount;
 
-use super::namespaces::{self, NEWCGROUP};
+use super::namespaces::{self, NEWCGROUP, NEWUSER};
 use super::options::{self, Attributes, Options, Parameter, attr};
 use super::step::{Act, IdMap, Mount, Source, Step, Tree};
 use super::{Builder, process};
@@ -158,7 +158,9 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
     if let [only] = folders.as_slice()
         && only.unified
     {
-        let source = if own_namespace {
+        // Without a namespace of its own the container is named by its path in the whole hierarchy, and looks itself up there. In a user
+        // namespace the whole cannot be mounted.
+        let source = if own_namespace || !builder.namespaces.has(NEWUSER) {
             Source::New { kind: c"cgroup2".into(), source: c"cgroup".into(), parameters: Vec::new() }
         } else {
             Source::Tree(builder.tree(cgroup_tree(only.path.clone())))

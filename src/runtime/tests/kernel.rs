@@ -86,6 +86,7 @@ impl Stage {
             created: String::new(),
             groups: planned.cgroup.folders.iter().map(group).collect(),
             no_pivot: false,
+            hooked: false,
         };
         (created, Container::new(record, socket))
     }

@@ -16,9 +16,6 @@ pub(super) fn port(node: &Node) -> Result<Vec<Node>, Fault> {
                 let hint = "a port needs `target`, the port inside the container";
                 return Err(Fault::new(Code::BadPort, "a port is missing its target", hint));
             }
-            if node.get("target").is_some_and(|target| matches!(target.value, Value::Int(0))) {
-                return Err(bad("invalid container port: 0"));
-            }
             Ok(vec![node.clone()])
         }
         Value::Int(0) => Err(bad("invalid container port: 0")),
@@ -106,7 +103,7 @@ fn parse(text: &str) -> Result<Vec<Mapping>, Fault> {
     });
     let mut mappings: Vec<Mapping> = mappings.collect();
     // The reference orders by the text of the container port.
-    mappings.sort_by_key(|mapping| mapping.target.to_string());
+    mappings.sort_by_cached_key(|mapping| mapping.target.to_string());
     Ok(mappings)
 }
 

@@ -1,7 +1,7 @@
 //! Short forms of devices, files of variables, contexts, keys, and of resources made elsewhere.
 
 use super::{Fault, to_list, wrap};
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::tree::{Map, Node, Value};
 
@@ -137,7 +137,7 @@ pub(super) fn external(node: &mut Node, path: &str, findings: &mut Findings) {
     let Some(old) = old else { return };
     match node.get("name") {
         Some(name) if !name.same(&old) => findings.error(
-            SpecError::new(Code::Conflict, "name and external.name conflict; only use name")
+            Finding::new(Code::Conflict, "name and external.name conflict; only use name")
                 .at(&old.span)
                 .path(path)
                 .note(&name.span, "the other name"),

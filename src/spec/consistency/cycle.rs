@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 
 /// Most services of a circle that are named; whoever reads of more looks at the file anyway.
 const MOST_SHOWN: usize = 20;
+/// Most circles that are shown; among services that all wait for each other there are thousands.
+const MOST_CIRCLES: usize = 20;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -15,8 +17,9 @@ enum State {
 }
 
 impl Checker<'_> {
-    /// Reports each circle once, from its first service in the order of names.
+    /// Reports each circle once, from its first service in the order of names; of many, how many more there are.
     pub(super) fn cycles(&mut self) {
+        let mut found = 0;
         let mut states: BTreeMap<&str, State> = BTreeMap::new();
         let project = self.project;
         for start in project.services.keys() {
@@ -26,7 +29,7 @@ impl Checker<'_> {
                 let service = project.services.get(name);
                 service.map_or_else(Vec::new, |service| service.depends_on.keys().rev().map(String::as_str).collect())
             };
-            if states.contains_key(start.as_str()) || self.findings.is_full() {
+            if states.contains_key(start.as_str()) {
                 continue;
             }
             states.insert(start, State::Open);
@@ -40,8 +43,9 @@ impl Checker<'_> {
                 };
                 match states.get(dependency) {
                     Some(State::Done) => {}
-                    Some(State::Open) if self.findings.is_full() => return,
+                    Some(State::Open) if found >= MOST_CIRCLES => found += 1,
                     Some(State::Open) => {
+                        found += 1;
                         let names: Vec<&str> = stack.iter().map(|(name, _)| *name).collect();
                         let from = names.iter().position(|name| *name == dependency).unwrap_or(0);
                         self.cycle(&names[from..]);
@@ -53,13 +57,17 @@ impl Checker<'_> {
                 }
             }
         }
+        if let Some(more) = found.checked_sub(MOST_CIRCLES).filter(|more| *more > 0) {
+            let message = format!("{more} more circles of dependencies were found");
+            self.findings.error(Finding::new(Code::DependencyCycle, message));
+        }
     }
 
     fn cycle(&mut self, names: &[&str]) {
         let Some(first) = names.first() else { return };
         let closed: Vec<&str> = names.iter().chain([first]).copied().collect();
         let message = format!("dependency cycle detected: {}", shown(&closed));
-        let mut error = SpecError::new(Code::DependencyCycle, message)
+        let mut error = Finding::new(Code::DependencyCycle, message)
             .label("the circle begins here")
             .hint("remove one of these dependencies");
         for pair in closed.windows(2).skip(1).take(MOST_SHOWN) {

@@ -1,7 +1,7 @@
 //! Names of networks, volumes, secrets, configs, models and services that must be declared.
 
 use super::Checker;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::model::{Service, VolumeKind};
 use crate::schema::closest;
 
@@ -73,7 +73,7 @@ impl Checker<'_> {
             }
         };
         let message = format!("service \"{service}\" refers to undefined {what} {key}");
-        let error = SpecError::new(Code::Undefined, message).label("not declared").hint(hint);
+        let error = Finding::new(Code::Undefined, message).label("not declared").hint(hint);
         self.error(path, error);
     }
 
@@ -108,7 +108,7 @@ impl Checker<'_> {
                 },
             };
             let message = format!("service \"{name}\" depends on undefined service \"{key}\"");
-            let error = SpecError::new(Code::Undefined, message).label("not a service").hint(hint);
+            let error = Finding::new(Code::Undefined, message).label("not a service").hint(hint);
             self.error(format!("services.{name}.depends_on.{key}"), error);
         }
     }

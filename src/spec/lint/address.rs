@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::cidr::Cidr;
 use super::{Lint, MAX_COMPARED};
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::{Network, Service, ServiceNetwork};
 
 /// Most hosts of one service said to be wrong: each is looked for in the whole list.
@@ -18,7 +18,7 @@ impl Lint<'_> {
         for (index, server) in service.dns.iter().enumerate() {
             let plain = server.split_once('%').map_or(server.as_str(), |(plain, _)| plain);
             if plain.parse::<IpAddr>().is_err() {
-                let warning = Warning::new(Code::BadAddress, format!("`{server}` is not an IP address"))
+                let warning = Finding::new(Code::BadAddress, format!("`{server}` is not an IP address"))
                     .hint("a DNS server is named by its address, such as 1.1.1.1");
                 self.warn(format!("services.{name}.dns[{index}]"), warning);
             }
@@ -37,7 +37,7 @@ impl Lint<'_> {
         let special = matches!(mode.as_str(), "" | "host" | "none" | "bridge" | "default") || mode.contains(':');
         if let Some(network) = project.networks.get(mode).filter(|network| !special && network.name != *mode) {
             let message = format!("`network_mode` names a network of the engine; the one of this project is called {}", network.name);
-            let warning = Warning::new(Code::NoEffect, message)
+            let warning = Finding::new(Code::NoEffect, message)
                 .label("not the network of this file")
                 .hint(format!("write `networks: [{mode}]` instead"));
             self.warn(format!("services.{name}.network_mode"), warning);
@@ -48,7 +48,7 @@ impl Lint<'_> {
         let pairs = hosts.0.iter().flat_map(|(host, addresses)| addresses.iter().map(move |address| (host, address)));
         let bad = pairs.filter(|(_, address)| *address != "host-gateway" && address.parse::<IpAddr>().is_err());
         for (host, address) in bad.take(MAX_HOSTS) {
-            let warning = Warning::new(Code::BadAddress, format!("`{address}` for host `{host}` is not an IP address"))
+            let warning = Finding::new(Code::BadAddress, format!("`{address}` for host `{host}` is not an IP address"))
                 .hint("write an IP address, or `host-gateway` for the host itself");
             self.warn(self.host_path(path, host), warning);
         }
@@ -70,7 +70,7 @@ impl Lint<'_> {
         self.mac(format!("{path}.mac_address"), &options.mac_address);
         for (index, address) in options.link_local_ips.iter().enumerate() {
             if address.parse::<IpAddr>().is_err() {
-                let warning = Warning::new(Code::BadAddress, format!("`{address}` is not an IP address"));
+                let warning = Finding::new(Code::BadAddress, format!("`{address}` is not an IP address"));
                 self.warn(format!("{path}.link_local_ips[{index}]"), warning);
             }
         }
@@ -87,7 +87,7 @@ impl Lint<'_> {
         let path = format!("{path}.{key}");
         let Some(address) = address else {
             let family = if key == "ipv4_address" { "IPv4" } else { "IPv6" };
-            let warning = Warning::new(Code::BadAddress, format!("`{text}` is not an {family} address"));
+            let warning = Finding::new(Code::BadAddress, format!("`{text}` is not an {family} address"));
             return self.warn(path, warning.maybe_hint(address_hint(key, text)));
         };
         // With more pools than are looked at nothing can be said.
@@ -108,7 +108,7 @@ impl Lint<'_> {
         let Some((index, subnet)) = subnets.iter().find(|(_, subnet)| subnet.contains(address)) else {
             let list: Vec<String> = subnets.iter().map(|(_, subnet)| subnet.to_string()).collect();
             let message = format!("{address} lies outside the subnet {} of its network", list.join(", "));
-            let warning = Warning::new(Code::OutsideSubnet, message)
+            let warning = Finding::new(Code::OutsideSubnet, message)
                 .note(place(*first, "subnet"), "the subnet")
                 .hint("take an address of the subnet, or correct the subnet");
             return self.warn(path, warning);
@@ -124,7 +124,7 @@ impl Lint<'_> {
             None
         };
         if let Some((whose, attribute)) = taken {
-            let warning = Warning::new(Code::BadAddress, format!("the address {address} is {whose}"))
+            let warning = Finding::new(Code::BadAddress, format!("the address {address} is {whose}"))
                 .note(place(*index, attribute), "of this network")
                 .hint("take another address of the subnet");
             self.warn(path, warning);
@@ -137,12 +137,12 @@ impl Lint<'_> {
         }
         match mac(text) {
             None => {
-                let warning = Warning::new(Code::BadAddress, format!("`{text}` is not a MAC address"))
+                let warning = Finding::new(Code::BadAddress, format!("`{text}` is not a MAC address"))
                     .hint("write six pairs of hexadecimal digits, such as 02:42:ac:11:00:02");
                 self.warn(path, warning);
             }
             Some(first) if first & 1 == 1 => {
-                let warning = Warning::new(Code::BadAddress, format!("`{text}` is an address of many, which no interface can have"))
+                let warning = Finding::new(Code::BadAddress, format!("`{text}` is an address of many, which no interface can have"))
                     .hint("the first pair must be even, such as 02");
                 self.warn(path, warning);
             }
@@ -163,13 +163,13 @@ impl Lint<'_> {
                     if service.replicas() > 1 {
                         let message =
                             format!("{} containers of `{}` cannot all have the address {address}", service.replicas(), service.name);
-                        let warning = Warning::new(Code::AddressClash, message).hint("remove the address, or run one container");
+                        let warning = Finding::new(Code::AddressClash, message).hint("remove the address, or run one container");
                         found.push((path.clone(), warning));
                     }
                     match seen.get(&(key.as_str(), address)) {
                         Some(first) => {
                             let warning =
-                                Warning::new(Code::AddressClash, format!("the address {address} is given twice in the network `{key}`"))
+                                Finding::new(Code::AddressClash, format!("the address {address} is given twice in the network `{key}`"))
                                     .label("given again")
                                     .note(self.origins.get(first), "given here first")
                                     .hint("give one of the two another address");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::consistency;
-use crate::error::Warning;
+use crate::error::Finding;
 use crate::findings::Findings;
 use crate::model::Project;
 use crate::span::Origins;
@@ -11,7 +11,7 @@ use crate::span::Origins;
 /// Checks the disabled services as if every profile were active.
 ///
 /// Names of containers are left out: services of different profiles may well share one.
-pub(super) fn check(project: &Project, origins: &Origins) -> Vec<Warning> {
+pub(super) fn check(project: &Project, origins: &Origins) -> Vec<Finding> {
     if project.disabled.is_empty() {
         return Vec::new();
     }
@@ -27,7 +27,7 @@ pub(super) fn check(project: &Project, origins: &Origins) -> Vec<Warning> {
             let rest = super::service_of(&error.path).unwrap_or_default();
             let name = names.iter().find(|name| super::is_of(rest, name));
             let profiles = name.and_then(|name| origins.get(&format!("services.{name}.profiles")));
-            let mut warning = Warning::new(error.code, error.message).at(error.span.as_ref()).path(error.path).label(error.label);
+            let mut warning = Finding::new(error.code, error.message).at(error.span.as_ref()).path(error.path).label(error.label);
             warning.notes = error.notes;
             warning.maybe_hint(error.hint).note(profiles, "an error as soon as this profile is active")
         })

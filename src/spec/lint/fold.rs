@@ -1,6 +1,6 @@
 //! Items of a list that became part of the one above: `- A=1` and below it, indented deeper, `- B=2` are one text.
 
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::tree::{Node, Value};
@@ -24,7 +24,7 @@ fn walk<'a>(node: &'a Node, path: &mut Vec<Step<'a>>, findings: &mut Findings) {
                 path.push(Step::Item(index));
                 if let Some(lost) = lost(item) {
                     let message = format!("`- {lost}` became part of the item above it");
-                    let warning = Warning::new(Code::FoldedItem, message).at(Some(&item.span)).path(show(path));
+                    let warning = Finding::new(Code::FoldedItem, message).at(Some(&item.span)).path(show(path));
                     findings.add(warning.hint("begin all items at the same column"));
                 }
                 walk(item, path, findings);

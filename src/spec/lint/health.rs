@@ -1,7 +1,7 @@
 //! Health probes that cannot work, and conditions that will never hold.
 
 use super::Lint;
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::{Condition, Duration, Healthcheck, Service};
 
 /// Operators that only a shell understands; `;`, `<` and `>` are left out, as `find` and `expr` take them.
@@ -35,29 +35,29 @@ impl Lint<'_> {
         ] {
             if let Some(Duration(nanos)) = value.filter(|it| it.0 != 0 && it.0 < SHORTEST) {
                 let message = format!("`{key}` is {}, and engines take no less than 1ms", Duration(nanos));
-                self.warn(format!("{path}.{key}"), Warning::new(Code::Healthcheck, message).hint("write a longer duration, such as 30s"));
+                self.warn(format!("{path}.{key}"), Finding::new(Code::Healthcheck, message).hint("write a longer duration, such as 30s"));
             }
         }
         let words: Vec<&str> = check.test.iter().map(String::as_str).collect();
         let warning = match words.as_slice() {
             ["CMD" | "CMD-SHELL"] => {
-                Warning::new(Code::Healthcheck, "the probe has no command").hint("write the command behind the first word")
+                Finding::new(Code::Healthcheck, "the probe has no command").hint("write the command behind the first word")
             }
             ["CMD", line] if line.contains(' ') && !line.starts_with('/') => {
                 let message = format!("`CMD` runs a program called `{line}`, blanks and all");
-                Warning::new(Code::Healthcheck, message)
+                Finding::new(Code::Healthcheck, message)
                     .hint("for a whole command line write CMD-SHELL in place of CMD; for CMD make each word an item")
             }
             ["CMD", rest @ ..] if !runs_shell(rest) => match rest.iter().find(|word| SHELL.contains(word)) {
                 Some(word) => {
-                    Warning::new(Code::Healthcheck, format!("there is no shell behind `CMD`: `{word}` is an argument of `{}`", rest[0]))
+                    Finding::new(Code::Healthcheck, format!("there is no shell behind `CMD`: `{word}` is an argument of `{}`", rest[0]))
                         .hint(format!("write [\"CMD-SHELL\", \"{}\"]", rest.join(" ")))
                 }
                 None => return,
             },
             ["CMD-SHELL", line, _, ..] => {
                 let message = format!("with docker compose the shell runs `{line}` alone: the words behind it are only its parameters");
-                Warning::new(Code::Healthcheck, message).hint(format!("write [\"CMD-SHELL\", \"{}\"]", words[1..].join(" ")))
+                Finding::new(Code::Healthcheck, message).hint(format!("write [\"CMD-SHELL\", \"{}\"]", words[1..].join(" ")))
             }
             _ => return,
         };
@@ -71,7 +71,7 @@ impl Lint<'_> {
             .is_some_and(|check| check.disable || check.test.first().is_some_and(|word| word == "NONE"));
         if off {
             let span = self.origins.get(&format!("services.{}.healthcheck", other.name));
-            let warning = Warning::new(Code::NeverReady, format!("`{}` will never be healthy: its probe is switched off", other.name))
+            let warning = Finding::new(Code::NeverReady, format!("`{}` will never be healthy: its probe is switched off", other.name))
                 .note(span, "switched off here")
                 .hint("wait for `service_started`, or give it a probe");
             self.warn(path, warning);
@@ -87,7 +87,7 @@ impl Lint<'_> {
         if matches!(policy, "always" | "unless-stopped" | "any") {
             let span = self.origins.get(&format!("services.{}.{key}", other.name));
             let warning =
-                Warning::new(Code::NeverReady, format!("`{}` will never have completed: it is started again whenever it ends", other.name))
+                Finding::new(Code::NeverReady, format!("`{}` will never have completed: it is started again whenever it ends", other.name))
                     .note(span, "started again")
                     .hint("give it `restart: on-failure`, or none");
             self.warn(path, warning);

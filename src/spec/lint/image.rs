@@ -1,7 +1,7 @@
 //! Image references, by the grammar of the distribution project.
 
 use super::Lint;
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::{Service, VolumeKind};
 
 /// Longest repository name; source: the distribution project's `reference` package.
@@ -15,7 +15,7 @@ impl Lint<'_> {
         if service.provider.is_some() && !service.image.is_empty() {
             let span = self.origins.get(&format!("services.{name}.provider"));
             let warning =
-                Warning::new(Code::NoEffect, "`image` has no effect beside `provider`, which runs no container").note(span, "the provider");
+                Finding::new(Code::NoEffect, "`image` has no effect beside `provider`, which runs no container").note(span, "the provider");
             self.warn(format!("services.{name}.image"), warning.hint("remove one of the two"));
         }
         self.reference(|| format!("services.{name}.image"), &service.image);
@@ -34,7 +34,7 @@ impl Lint<'_> {
             return;
         }
         if let Err(fault) = check(text) {
-            let warning = Warning::new(Code::BadImage, format!("`{text}` is not an image reference: {}", fault.reason))
+            let warning = Finding::new(Code::BadImage, format!("`{text}` is not an image reference: {}", fault.reason))
                 .label("engines refuse it")
                 .hint(fault.hint);
             self.warn(path(), warning);

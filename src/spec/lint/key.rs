@@ -1,7 +1,7 @@
 //! Keys of variables and labels with a blank in them: `- NAME = value` sets a variable called `NAME `.
 
 use super::Lint;
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::Service;
 
 impl Lint<'_> {
@@ -18,7 +18,7 @@ impl Lint<'_> {
         }
         for (index, profile) in service.profiles.iter().enumerate() {
             if profile.contains(|c: char| c.is_whitespace() || c == ',') {
-                let warning = Warning::new(Code::StrayBlank, format!("the profile `{profile}` holds a blank or a comma"))
+                let warning = Finding::new(Code::StrayBlank, format!("the profile `{profile}` holds a blank or a comma"))
                     .hint("write several profiles as a list: [one, two]");
                 self.warn(format!("services.{name}.profiles[{index}]"), warning);
             }
@@ -28,18 +28,18 @@ impl Lint<'_> {
     fn key(&mut self, path: impl FnOnce() -> String, what: &str, key: &str, value: Option<&str>) {
         if key != key.trim() {
             let value = value.unwrap_or_default().trim_start();
-            let warning = Warning::new(Code::StrayBlank, format!("the name of the {what} is `{key}`, with the blank")).hint(format!(
+            let warning = Finding::new(Code::StrayBlank, format!("the name of the {what} is `{key}`, with the blank")).hint(format!(
                 "write `{}={}`",
                 key.trim(),
                 if value.is_empty() { "VALUE" } else { "…" }
             ));
             self.warn(path(), warning);
         } else if key.is_empty() {
-            let warning = Warning::new(Code::StrayBlank, format!("a {what} has no name")).hint("write NAME=VALUE");
+            let warning = Finding::new(Code::StrayBlank, format!("a {what} has no name")).hint("write NAME=VALUE");
             self.warn(path(), warning);
         } else if value.is_none() && key.contains(": ") {
             let fixed = key.replacen(": ", "=", 1);
-            let warning = Warning::new(Code::StrayBlank, format!("this is one name without a value: `{key}`"))
+            let warning = Finding::new(Code::StrayBlank, format!("this is one name without a value: `{key}`"))
                 .hint(format!("write `{fixed}`, or make the list a mapping"));
             self.warn(path(), warning);
         }

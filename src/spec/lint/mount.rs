@@ -1,7 +1,7 @@
 //! Targets of mounts: absolute, no drive letters by accident, known options of a tmpfs.
 
 use super::{Lint, MAX_COMPARED, meant};
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::{Service, ServiceVolume, VolumeKind};
 
 /// Words that stand where a target was expected, when the target was forgotten.
@@ -61,13 +61,13 @@ impl Lint<'_> {
             let path = format!("services.{}.tmpfs[{index}]", service.name);
             let (target, options) = entry.split_once(':').unwrap_or((entry, ""));
             if !is_absolute(target) {
-                let warning = Warning::new(Code::RelativeTarget, format!("the target `{target}` is not an absolute path"));
+                let warning = Finding::new(Code::RelativeTarget, format!("the target `{target}` is not an absolute path"));
                 self.warn(path.clone(), warning.hint(format!("write `/{}`", target.trim_start_matches("./"))));
             }
             for option in options.split(',').filter(|option| !option.is_empty()).take(MAX_COMPARED) {
                 let word = option.split('=').next().unwrap_or(option);
                 if !TMPFS.contains(&word) {
-                    let warning = Warning::new(Code::UnknownWord, format!("`{word}` is no option of a tmpfs"));
+                    let warning = Finding::new(Code::UnknownWord, format!("`{word}` is no option of a tmpfs"));
                     self.warn(path.clone(), warning.maybe_hint(meant(word, TMPFS.iter().copied())));
                 }
             }
@@ -87,17 +87,17 @@ impl Lint<'_> {
         let warning = match &volume.source {
             source if !source.is_empty() && OPTIONS.contains(&target) => {
                 let message = format!("the path in the container is missing: `{target}` stands in its place");
-                Warning::new(Code::RelativeTarget, message).hint(format!("write SOURCE:TARGET:OPTIONS, such as `./data:/data:{target}`"))
+                Finding::new(Code::RelativeTarget, message).hint(format!("write SOURCE:TARGET:OPTIONS, such as `./data:/data:{target}`"))
             }
             source if source.is_empty() && volume.kind == VolumeKind::Volume => {
                 let known = self.project.volumes.contains_key(target);
                 let message = format!("`{target}` alone is a path in the container, and not an absolute one");
                 let what = if known { "a path for the volume" } else { "both sides" };
-                Warning::new(Code::RelativeTarget, message).hint(format!("write {what}, such as `{target}:/var/lib/{target}`"))
+                Finding::new(Code::RelativeTarget, message).hint(format!("write {what}, such as `{target}:/var/lib/{target}`"))
             }
             _ => {
                 let message = format!("the target `{target}` is not an absolute path");
-                Warning::new(Code::RelativeTarget, message).hint(format!("write `/{}`", target.trim_start_matches("./")))
+                Finding::new(Code::RelativeTarget, message).hint(format!("write `/{}`", target.trim_start_matches("./")))
             }
         };
         self.warn(path, warning.label("engines refuse it"));
@@ -109,7 +109,7 @@ impl Lint<'_> {
         let declared = self.project.volumes.contains_key(&key);
         let written = self.origins.get(&format!("volumes.{key}"));
         let message = format!("`{letter}:{rest}` is read as a path on the Windows drive {letter}:, not as the volume `{letter}`");
-        let warning = Warning::new(Code::DriveLetter, message)
+        let warning = Finding::new(Code::DriveLetter, message)
             .label("an anonymous volume")
             .hint("give the volume a name of two or more letters, or use the long form: {type: volume, source: …, target: …}");
         self.warn(path, if declared { warning.note(written, "the volume") } else { warning });

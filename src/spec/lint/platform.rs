@@ -1,7 +1,7 @@
 //! Platforms: `OS[/ARCHITECTURE[/VARIANT]]`, or an architecture alone, as the OCI image specification and containerd read them.
 
 use super::{Lint, meant};
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::Service;
 
 /// Values of GOOS, which the OCI image specification refers to.
@@ -47,7 +47,7 @@ impl Lint<'_> {
         }
         if let Err((reason, hint)) = check(text) {
             let hint = hint.unwrap_or_else(|| "write OS/ARCHITECTURE, such as linux/amd64 or linux/arm64".to_owned());
-            self.warn(path(), Warning::new(Code::BadPlatform, format!("`{text}` is not a platform: {reason}")).hint(hint));
+            self.warn(path(), Finding::new(Code::BadPlatform, format!("`{text}` is not a platform: {reason}")).hint(hint));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::{Lint, MAX_COMPARED, MAX_FOUND};
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::{Condition, Port, Service};
 
 /// What one entry takes of the host.
@@ -31,7 +31,7 @@ impl Lint<'_> {
                     Some(_) => "`expose` publishes nothing; a port of the host belongs to `ports`",
                     None => "write 8080, 8080/udp or 8080-8090",
                 };
-                self.warn(format!("services.{name}.expose[{index}]"), Warning::new(Code::BadPort, message).hint(hint));
+                self.warn(format!("services.{name}.expose[{index}]"), Finding::new(Code::BadPort, message).hint(hint));
             }
         }
         if service.ports.is_empty() {
@@ -40,14 +40,14 @@ impl Lint<'_> {
         let mode = service.network_mode.as_str();
         let span = self.origins.get(&format!("services.{name}.network_mode"));
         let warning = match mode {
-            "host" => Warning::new(Code::NoEffect, "published ports have no effect with `network_mode: host`")
+            "host" => Finding::new(Code::NoEffect, "published ports have no effect with `network_mode: host`")
                 .hint("remove `ports`: the container's own ports are those of the host"),
             "none" => {
-                Warning::new(Code::NoEffect, "published ports have no effect with `network_mode: none`").hint("remove one of the two")
+                Finding::new(Code::NoEffect, "published ports have no effect with `network_mode: none`").hint("remove one of the two")
             }
             _ if mode.starts_with("service:") || mode.starts_with("container:") => {
                 let (_, other) = mode.split_once(':').unwrap_or_default();
-                Warning::new(Code::Conflict, format!("a container in the network of `{other}` cannot publish ports: engines refuse it"))
+                Finding::new(Code::Conflict, format!("a container in the network of `{other}` cannot publish ports: engines refuse it"))
                     .hint(format!("publish them on `{other}`"))
             }
             _ => return,
@@ -57,20 +57,20 @@ impl Lint<'_> {
 
     fn one_port(&mut self, path: &str, port: &Port) {
         if !(1..=u32::from(u16::MAX)).contains(&port.target) {
-            let warning = Warning::new(Code::BadPort, format!("the container port {} is not between 1 and 65535", port.target));
+            let warning = Finding::new(Code::BadPort, format!("the container port {} is not between 1 and 65535", port.target));
             self.warn(path, warning);
         }
         if !port.published.is_empty() && port.published != "0" && range(&port.published).is_none() {
-            let warning = Warning::new(Code::BadPort, format!("`{}` is no port of the host", port.published))
+            let warning = Finding::new(Code::BadPort, format!("`{}` is no port of the host", port.published))
                 .hint("write a number from 1 to 65535, or a range such as 8000-8010");
             self.warn(format!("{path}.published"), warning);
         }
         if !matches!(port.protocol.to_ascii_lowercase().as_str(), "" | "tcp" | "udp" | "sctp") {
-            let warning = Warning::new(Code::BadPort, format!("`{}` is no protocol of a port", port.protocol)).hint("use tcp, udp or sctp");
+            let warning = Finding::new(Code::BadPort, format!("`{}` is no protocol of a port", port.protocol)).hint("use tcp, udp or sctp");
             self.warn(format!("{path}.protocol"), warning);
         }
         if !port.host_ip.is_empty() && port.host_ip.trim_matches(['[', ']']).parse::<IpAddr>().is_err() {
-            let warning = Warning::new(Code::BadAddress, format!("`{}` is not an IP address", port.host_ip));
+            let warning = Finding::new(Code::BadAddress, format!("`{}` is not an IP address", port.host_ip));
             self.warn(format!("{path}.host_ip"), warning.hint("name an address of this machine, such as 127.0.0.1"));
         }
     }
@@ -97,7 +97,7 @@ impl Lint<'_> {
                     "an engine picks a port of {}-{}, and may pick {}, which `{}` publishes",
                     claim.first, claim.last, other.first, other.service
                 );
-                let warning = Warning::new(Code::PortClash, message)
+                let warning = Finding::new(Code::PortClash, message)
                     .note(self.origins.get(&other.path), "published here")
                     .hint("leave that port out of the range");
                 found.push((claim.path.clone(), warning));
@@ -111,7 +111,7 @@ impl Lint<'_> {
         }
     }
 
-    fn clash_warning(&self, claim: &Claim<'_>, other: &Claim<'_>) -> Warning {
+    fn clash_warning(&self, claim: &Claim<'_>, other: &Claim<'_>) -> Finding {
         let port = claim.first;
         let message = if claim.service == other.service {
             format!("`{}` publishes the host port {port} twice", claim.service)
@@ -120,11 +120,11 @@ impl Lint<'_> {
         };
         let (here, there) = (self.origins.get(&claim.path), self.origins.get(&other.path));
         if claim.service != other.service && here == there {
-            return Warning::new(Code::PortClash, message)
+            return Finding::new(Code::PortClash, message)
                 .label("both have these lines")
                 .hint("give one of them `ports: !override [\"HOST:CONTAINER\"]`");
         }
-        Warning::new(Code::PortClash, message)
+        Finding::new(Code::PortClash, message)
             .label("published")
             .note(there, "published here too")
             .hint(format!(

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::address::is_engines;
 use super::cidr::Cidr;
 use super::{Lint, MAX_COMPARED};
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::IpamPool;
 
 const FORM: &str = "write ADDRESS/PREFIX, such as 172.28.0.0/16";
@@ -40,7 +40,7 @@ impl Lint<'_> {
         for (key, address) in gateway.chain(others).filter(|(_, address)| !address.is_empty()) {
             match address.parse::<IpAddr>() {
                 Err(_) => {
-                    let warning = Warning::new(Code::BadAddress, format!("`{address}` is not an IP address"));
+                    let warning = Finding::new(Code::BadAddress, format!("`{address}` is not an IP address"));
                     let bare = address.split_once('/').filter(|(bare, _)| bare.parse::<IpAddr>().is_ok());
                     let hint = bare.map(|(bare, _)| format!("write `{bare}`, without the length of the prefix"));
                     self.warn(format!("{path}.{key}"), warning.maybe_hint(hint));
@@ -60,7 +60,7 @@ impl Lint<'_> {
             return None;
         };
         if subnet.network() != subnet {
-            let warning = Warning::new(Code::BadSubnet, format!("`{text}` is an address inside a subnet, not a subnet"))
+            let warning = Finding::new(Code::BadSubnet, format!("`{text}` is an address inside a subnet, not a subnet"))
                 .label("engines since Docker 25 refuse it")
                 .hint(format!("write `{}`", subnet.network()));
             self.warn(format!("{path}.subnet"), warning);
@@ -69,7 +69,7 @@ impl Lint<'_> {
     }
 
     fn bad(&mut self, path: String, text: &str) {
-        let warning = Warning::new(Code::BadSubnet, format!("`{text}` is not a subnet"));
+        let warning = Finding::new(Code::BadSubnet, format!("`{text}` is not a subnet"));
         let hint = match text.parse::<IpAddr>() {
             Ok(_) => "add the length of the prefix, such as /16 or /24",
             Err(_) => FORM,
@@ -79,7 +79,7 @@ impl Lint<'_> {
 
     fn outside(&mut self, path: &str, key: &str, address: &str, subnet: &str) {
         let span = self.origins.get(&format!("{path}.subnet"));
-        let warning = Warning::new(Code::OutsideSubnet, format!("{address} lies outside the subnet {subnet}"))
+        let warning = Finding::new(Code::OutsideSubnet, format!("{address} lies outside the subnet {subnet}"))
             .note(span, "the subnet")
             .hint("correct one of the two");
         self.warn(format!("{path}.{key}"), warning);
@@ -102,7 +102,7 @@ impl Lint<'_> {
                     .find(|(other, _, name)| other.overlaps(subnet) && *name != network.name);
                 if let Some((other, at, _)) = other {
                     let message = format!("the subnet {subnet} overlaps {other}, so an engine refuses one of the two networks");
-                    let warning = Warning::new(Code::AddressClash, message)
+                    let warning = Finding::new(Code::AddressClash, message)
                         .label("overlaps")
                         .note(self.origins.get(at), "the other one")
                         .hint("give one of them another subnet");

@@ -1,7 +1,7 @@
 //! Words that the reference takes as they are: restart policies, signals, capabilities and the like.
 
 use super::{Lint, meant};
-use crate::error::{Code, Warning};
+use crate::error::{Code, Finding};
 use crate::model::Service;
 
 const RESTART: &[&str] = &["no", "always", "on-failure", "unless-stopped"];
@@ -147,7 +147,7 @@ impl Lint<'_> {
         }
         let few = all.len() <= 8;
         let list = || few.then(|| format!("use one of {}", all.join(", ")));
-        let warning = Warning::new(Code::UnknownWord, format!("`{word}` is no {what}"));
+        let warning = Finding::new(Code::UnknownWord, format!("`{word}` is no {what}"));
         self.warn(path(), warning.maybe_hint(meant(word, all.iter().copied()).or_else(list)));
     }
 
@@ -166,17 +166,17 @@ impl Lint<'_> {
                 "on-error" | "failure" | "on_failure" => Some("did you mean `on-failure`?".to_owned()),
                 _ => meant(policy, RESTART.iter().copied()),
             };
-            let warning = Warning::new(Code::UnknownWord, format!("`{text}` is no restart policy"))
+            let warning = Finding::new(Code::UnknownWord, format!("`{text}` is no restart policy"))
                 .hint("use no, always, on-failure[:ATTEMPTS] or unless-stopped")
                 .maybe_hint(near);
             return self.warn(path(), warning);
         };
         if policy != "on-failure" {
-            let warning = Warning::new(Code::UnknownWord, format!("`{policy}` takes no number of attempts"))
+            let warning = Finding::new(Code::UnknownWord, format!("`{policy}` takes no number of attempts"))
                 .hint(format!("write `{policy}`, or `on-failure:{attempts}`"));
             self.warn(path(), warning);
         } else if attempts.parse::<u32>().is_err() {
-            let warning = Warning::new(Code::UnknownWord, format!("`{attempts}` is no number of attempts"))
+            let warning = Finding::new(Code::UnknownWord, format!("`{attempts}` is no number of attempts"))
                 .hint("write a number, such as on-failure:5");
             self.warn(path(), warning);
         }
@@ -192,7 +192,7 @@ impl Lint<'_> {
         }
         let fixed: String = name.chars().map(|c| if good(c) { c } else { '-' }).collect();
         let fixed = fixed.trim_matches(['-', '_', '.']);
-        let warning = Warning::new(Code::InvalidValue, format!("`{name}` is not a container name"));
+        let warning = Finding::new(Code::InvalidValue, format!("`{name}` is not a container name"));
         self.warn(path(), warning.hint(format!("use letters, digits, `_`, `.` and `-`, such as `{fixed}`")));
     }
 }

@@ -28,7 +28,7 @@ pub use health::Healthcheck;
 pub use hooks::{Develop, Hook, Watch, WatchAction};
 pub use hosts::ExtraHosts;
 pub use network::{Ipam, IpamPool, Network, ServiceNetwork};
-pub use project::Project;
+pub use project::{Project, Services};
 pub use resource::{Blkio, Condition, Dependency, Device, Logging, Model, ModelBinding, Port, Provider, ThrottleDevice, WeightDevice};
 pub use scalar::{Bytes, Duration, FileMode, Float};
 pub use service::Service;
@@ -41,7 +41,5 @@ use std::collections::BTreeMap;
 pub type Environment = BTreeMap<String, Option<String>>;
 /// Labels.
 pub type Labels = BTreeMap<String, String>;
-/// The networks a service joins; `None` where nothing but the name is said.
-pub type Attachments = BTreeMap<String, Option<ServiceNetwork>>;
-/// `x-*` attributes.
-pub type Extensions = BTreeMap<String, serde_json::Value>;
+/// The networks a service joins; `None` where nothing but the name is said, as for nearly all of them.
+pub type Attachments = BTreeMap<String, Option<Box<ServiceNetwork>>>;

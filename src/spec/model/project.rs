@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Extensions, FileObject, Model, Network, Service, Volume};
+use super::{FileObject, Model, Network, Service, Volume};
+
+/// Services by name. Boxed: a service is large, and a node of the tree has room for eleven whether they are there or not.
+pub type Services = BTreeMap<String, Box<Service>>;
 
 /// One resolved project.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -17,9 +20,9 @@ pub struct Project {
     /// The variables that the files were resolved with.
     pub environment: BTreeMap<String, String>,
     /// Enabled services.
-    pub services: BTreeMap<String, Service>,
+    pub services: Services,
     /// Services that no active profile enables.
-    pub disabled: BTreeMap<String, Service>,
+    pub disabled: Services,
     /// Networks by key.
     pub networks: BTreeMap<String, Network>,
     /// Volumes by key.
@@ -30,6 +33,4 @@ pub struct Project {
     pub configs: BTreeMap<String, FileObject>,
     /// AI models by key.
     pub models: BTreeMap<String, Model>,
-    /// Top-level `x-*` attributes.
-    pub extensions: Extensions,
 }

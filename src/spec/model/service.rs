@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::scalar::absent;
 use super::{
     Attachments, Blkio, Build, Bytes, CredentialSpec, Dependency, Deploy, Develop, Device, DeviceRequest, Duration, EnvFile, Environment,
-    Extensions, ExtraHosts, Float, Healthcheck, Hook, Labels, Logging, ModelBinding, Mount, Port, Provider, ServiceVolume, Ulimit,
+    ExtraHosts, Float, Healthcheck, Hook, Labels, Logging, ModelBinding, Mount, Port, Provider, ServiceVolume, Ulimit,
 };
 
 /// One service. Empty strings, zeros and empty lists mean: not set.
@@ -291,9 +291,6 @@ pub struct Service {
     /// Commands run before it is stopped.
     #[serde(skip_serializing_if = "absent")]
     pub pre_stop: Vec<Hook>,
-    /// Its `x-*` attributes; no part of the JSON output or the hash.
-    #[serde(skip)]
-    pub extensions: Extensions,
 }
 
 impl Service {

@@ -2,7 +2,7 @@
 
 use super::RenderOptions;
 use super::ordered::{Value, document, raw};
-use crate::Loaded;
+use crate::{Loaded, go_json};
 
 /// Writes a project as JSON, its top level sorted by key.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn json(loaded: &Loaded, options: &RenderOptions) -> String {
     if !options.no_interpolate {
         value.escape();
     }
-    let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+    let mut text = go_json::pretty(&value);
     text.push('\n');
     text
 }

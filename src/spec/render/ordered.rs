@@ -1,5 +1,6 @@
 //! JSON values that keep the order of their keys.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use indexmap::IndexMap;
@@ -38,7 +39,7 @@ impl Value {
             Tree::Str(text) | Tree::Time(text) => Self::Text(text.clone()),
             Tree::List(list) => Self::List(list.iter().map(Self::of_tree).collect()),
             Tree::Map(map) => {
-                let mut map: Map = map.iter().map(|(key, entry)| (key.clone(), Self::of_tree(&entry.node))).collect();
+                let mut map: Map = map.iter().map(|(key, entry)| (key.to_owned(), Self::of_tree(&entry.node))).collect();
                 map.sort_keys();
                 Self::Map(map)
             }
@@ -89,9 +90,12 @@ pub(super) fn document(loaded: &Loaded) -> Map {
             document.insert(key.to_owned(), value);
         }
     }
-    for (key, value) in &project.extensions {
-        document.insert(key.clone(), Value::of(value));
-    }
+    let written = loaded.origins.root().and_then(Node::as_map).into_iter().flatten();
+    let own: BTreeMap<&str, Value> = written
+        .filter(|(key, _)| key.starts_with("x-"))
+        .map(|(key, entry)| (key, Value::of(&entry.node.to_json())))
+        .collect();
+    document.extend(own.into_iter().map(|(key, value)| (key.to_owned(), value)));
     document
 }
 

@@ -46,34 +46,7 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
                 tidy(item, node.and_then(|node| node.get(key)), &path);
             }
             map.retain(|key, item| !is_absent(item, path, key));
-            if let ["services", _, "blkio_config", ..] = path {
-                let old = std::mem::take(map);
-                map.extend(old.into_iter().map(|(key, item)| (key.to_lowercase(), item)));
-            }
-            // The JSON form leaves a refusal out; read again, it would mean that nothing was said.
-            if let ([.., "volumes", "[]", "bind"], Some(Tree::Bool(false))) = (path, refusal(node)) {
-                map.insert("create_host_path".to_owned(), Value::Bool(false));
-            }
-            // Left out of the JSON form as nothing, but a port without a target is refused.
-            if let ["services", _, "ports", "[]"] = path
-                && !map.contains_key("target")
-            {
-                map.insert("target".to_owned(), Value::Number("0".to_owned()));
-            }
-            // As good as left out, it would be the project's folder when read again.
-            if path.len() == 3 && path[2] == "build" && node.and_then(|node| node.get("context")).and_then(Node::as_str) == Some("") {
-                map.insert("context".to_owned(), Value::Text(String::new()));
-            }
-            // The keys of these are the user's own, so `x-` has no meaning in them.
-            let free = matches!(path, ["services" | "networks" | "volumes" | "secrets" | "configs" | "models"])
-                || matches!(path, ["services", _, "environment" | "labels" | "annotations" | "sysctls" | "depends_on" | "networks"]);
-            if let (false, Some(Tree::Map(source))) = (free, node.map(|node| &node.value)) {
-                for (key, entry) in source {
-                    if key.starts_with("x-") && !map.contains_key(key) {
-                        map.insert(key.clone(), Value::of_tree(&entry.node));
-                    }
-                }
-            }
+            restore(map, node, path);
         }
         Value::Text(text) => {
             if let ["services", _, "build", "ssh", "[]"] = path {
@@ -82,11 +55,49 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+    // A limit of nothing is left out of the JSON form as two numbers that are not there; read again, they would be missed.
+    if let (["services", _, "ulimits", _], Value::Map(map)) = (path, &*value)
+        && map.is_empty()
+    {
+        *value = Value::Number("0".to_owned());
+    }
     // Sizes are texts, but the one for no limit is understood as a number only.
     if let (["services", _, "mem_limit" | "mem_reservation" | "memswap_limit" | "shm_size"], Value::Text(text)) = (path, &mut *value)
         && text.starts_with('-')
     {
         *value = Value::Number(std::mem::take(text));
+    }
+}
+
+/// Puts back what the JSON form of a structure leaves out, or writes otherwise.
+fn restore(map: &mut Map, node: Option<&Node>, path: &[&str]) {
+    if let ["services", _, "blkio_config", ..] = path {
+        let old = std::mem::take(map);
+        map.extend(old.into_iter().map(|(key, item)| (key.to_lowercase(), item)));
+    }
+    // The JSON form leaves a refusal out; read again, it would mean that nothing was said.
+    if let ([.., "volumes", "[]", "bind"], Some(Tree::Bool(false))) = (path, refusal(node)) {
+        map.insert("create_host_path".to_owned(), Value::Bool(false));
+    }
+    // Left out of the JSON form as nothing, but a port without a target is refused.
+    if let ["services", _, "ports", "[]"] = path
+        && !map.contains_key("target")
+    {
+        map.insert("target".to_owned(), Value::Number("0".to_owned()));
+    }
+    // As good as left out, it would be the project's folder when read again.
+    if path.len() == 3 && path[2] == "build" && node.and_then(|node| node.get("context")).and_then(Node::as_str) == Some("") {
+        map.insert("context".to_owned(), Value::Text(String::new()));
+    }
+    // The keys of these are the user's own, so `x-` has no meaning in them.
+    let free = matches!(path, ["services" | "networks" | "volumes" | "secrets" | "configs" | "models"])
+        || matches!(path, ["services", _, "environment" | "labels" | "annotations" | "sysctls" | "depends_on" | "networks"]);
+    if let (false, Some(Tree::Map(source))) = (free, node.map(|node| &node.value)) {
+        for (key, entry) in source {
+            if key.starts_with("x-") && !map.contains_key(key) {
+                map.insert(key.to_owned(), Value::of_tree(&entry.node));
+            }
+        }
     }
 }
 

@@ -62,7 +62,7 @@ fn by_name(node: &Node, path: &[Step<'_>]) -> Option<String> {
 }
 
 /// `- KEY: value` in a list of texts.
-fn pair((key, entry): (&String, &crate::tree::Entry), path: &[Step<'_>]) -> Option<String> {
+fn pair((key, entry): (&str, &crate::tree::Entry), path: &[Step<'_>]) -> Option<String> {
     let value = entry.node.text().unwrap_or_default();
     let pairs = matches!(
         path,

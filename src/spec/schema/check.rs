@@ -3,7 +3,7 @@
 use super::advice;
 use super::shape::{Form, Object, Shape, Type};
 use super::top::DOCUMENT;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
 use crate::span::Span;
@@ -13,7 +13,7 @@ use crate::units;
 /// Checks names and types of a whole document.
 pub(crate) fn check(node: &Node, findings: &mut Findings) {
     if let Some(span) = kubernetes(node) {
-        let error = SpecError::new(
+        let error = Finding::new(
             Code::UnknownKey,
             "this is a Kubernetes manifest, not a compose file: `apiVersion` and `kind` are no attributes of one",
         );
@@ -92,7 +92,7 @@ impl Checker<'_> {
             return;
         }
         let list = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(", ");
-        let mut error = SpecError::new(Code::InvalidValue, format!("`{text}` must be one of {list}"))
+        let mut error = Finding::new(Code::InvalidValue, format!("`{text}` must be one of {list}"))
             .at(&node.span)
             .path(show(path))
             .label("not one of the allowed words");
@@ -126,7 +126,7 @@ impl Checker<'_> {
             ),
             Form::Duration | Form::Size | Form::ContainerName | Form::PullPolicy => return,
         };
-        self.findings.error(SpecError::new(code, message).at(&node.span).path(show(path)).hint(hint));
+        self.findings.error(Finding::new(code, message).at(&node.span).path(show(path)).hint(hint));
     }
 
     fn list<'a>(&mut self, node: &'a Node, item: &'static Shape, unique: bool, path: &mut Vec<Step<'a>>) {
@@ -150,7 +150,7 @@ impl Checker<'_> {
                 continue;
             };
             self.findings.error(
-                SpecError::new(Code::InvalidValue, format!("items at {first} and {index} are equal"))
+                Finding::new(Code::InvalidValue, format!("items at {first} and {index} are equal"))
                     .at(&value.span)
                     .path(show(path))
                     .label("said again")
@@ -167,7 +167,7 @@ impl Checker<'_> {
         for (key, entry) in map {
             if named && !self.forms && !is_name(key) {
                 self.findings.error(
-                    SpecError::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
+                    Finding::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
                         .at(&entry.key)
                         .path(show(path))
                         .label("not a valid name")
@@ -189,7 +189,7 @@ impl Checker<'_> {
             if key.starts_with("x-") {
                 continue;
             }
-            match object.keys.iter().find(|(name, _)| name == key) {
+            match object.keys.iter().find(|(name, _)| *name == key) {
                 Some((_, shape)) => {
                     path.push(Step::Key(key));
                     self.value(&entry.node, shape, path);
@@ -210,7 +210,7 @@ impl Checker<'_> {
         }
         let hint = advice::for_name(key, value, object, path, self.has_services);
         self.findings.error(
-            SpecError::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
+            Finding::new(Code::UnknownKey, format!("additional property '{key}' not allowed"))
                 .at(span)
                 .path(show(path))
                 .label("unknown attribute")
@@ -220,9 +220,9 @@ impl Checker<'_> {
 
     fn required(&mut self, node: &Node, map: &Map, object: &'static Object, path: &[Step<'_>]) {
         for name in object.required {
-            if !map.contains_key(*name) {
+            if !map.contains_key(name) {
                 self.findings.error(
-                    SpecError::new(Code::MissingKey, format!("missing property '{name}'"))
+                    Finding::new(Code::MissingKey, format!("missing property '{name}'"))
                         .at(&node.span)
                         .path(show(path))
                         .label(format!("needs `{name}`")),
@@ -235,7 +235,7 @@ impl Checker<'_> {
         if self.forms {
             return;
         }
-        let mut error = SpecError::new(Code::WrongType, format!("must be {}", describe(shape)))
+        let mut error = Finding::new(Code::WrongType, format!("must be {}", describe(shape)))
             .at(&node.span)
             .path(show(path))
             .label(format!("this is {}", node.kind()));
@@ -246,7 +246,7 @@ impl Checker<'_> {
     }
 
     fn error(&mut self, code: Code, message: String, node: &Node, path: &[Step<'_>]) {
-        self.findings.error(SpecError::new(code, message).at(&node.span).path(show(path)));
+        self.findings.error(Finding::new(code, message).at(&node.span).path(show(path)));
     }
 }
 

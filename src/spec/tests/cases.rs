@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{Code, Place, SpecError, SpecErrors, Warning, strict};
+use rcompose_spec::{Code, Finding, Place, SpecErrors, strict};
 use support::{Disk, asked, placeless, run};
 
 #[test]
@@ -76,8 +76,8 @@ fn read(path: &Path) -> String {
 }
 
 /// Warnings as the errors that they are under `--strict`.
-fn errors_of(warnings: &[Warning]) -> SpecErrors {
-    SpecErrors(warnings.iter().cloned().map(SpecError::from).collect())
+fn errors_of(warnings: &[Finding]) -> SpecErrors {
+    SpecErrors(warnings.to_vec())
 }
 
 /// The mistakes as a terminal without colours would show them.

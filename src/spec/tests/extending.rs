@@ -2,16 +2,13 @@
 //! same files, and makes no difference. `laws.rs` holds the other laws of merging.
 #![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{LoadOptions, Loaded, Sources, load};
+use rcompose_spec::{InMemory, LoadOptions, Loaded, Sources, load};
 use serde_json::{Map, Value, json};
-use support::Memory;
 
 /// What an attribute may say: each element is one way, in a short or a long form.
 ///
@@ -146,7 +143,7 @@ fn ground() -> Value {
 
 /// Loads the first `count` of files, which may refer to the others by their number.
 fn loaded(files: &[Value], count: usize, options: LoadOptions) -> Result<Loaded, String> {
-    let mut memory = Memory::default();
+    let mut memory = InMemory::default();
     let path = |index: usize| Path::new("/p").join(format!("{index}.yaml"));
     for (index, file) in files.iter().enumerate() {
         memory.0.insert(path(index), file.to_string().into_bytes());

@@ -1,15 +1,12 @@
 //! Laws of merging, printing and interpolation, for generated services of many attributes in several forms.
 #![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
 
-mod support;
-
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{LoadOptions, Loaded, Sources, load};
+use rcompose_spec::{InMemory, LoadOptions, Loaded, Sources, load};
 use serde_json::{Value, json};
-use support::Memory;
 
 /// Attributes, and some of what each may be; all that merge as mappings, by a key, by appending or by replacing.
 ///
@@ -76,7 +73,7 @@ fn file(service: &Value) -> String {
 }
 
 fn load_texts(texts: &[&str], options: LoadOptions) -> Result<Loaded, TestCaseError> {
-    let mut files = Memory::default();
+    let mut files = InMemory::default();
     let mut sources = Sources { working_dir: PathBuf::from("/p"), options, ..Sources::default() };
     for (index, text) in texts.iter().enumerate() {
         let path = Path::new("/p").join(format!("{index}.yaml"));
@@ -143,6 +140,7 @@ proptest! {
         let web = &replaced.project.services["web"];
         prop_assert_eq!(&web.environment["A"], &Some(text.clone()));
         prop_assert_eq!(&web.hostname, &text);
-        prop_assert_eq!(&web.extensions["x-mine"], &a["x-mine"]);
+        let kept = render::json(&load_texts(&[&json!({"services": {}, "x-mine": a["x-mine"]}).to_string()], PARTIAL)?, &RenderOptions::default());
+        prop_assert_eq!(&serde_json::from_str::<Value>(&kept).unwrap()["x-mine"], &a["x-mine"]);
     }
 }

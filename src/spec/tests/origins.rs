@@ -2,13 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare itself has failed")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rcompose_spec::{By, Claim, Discovered, Given, LoadOptions, Loaded, Span, discover, elements, load, why};
-use support::Memory;
+use rcompose_spec::{By, Claim, Discovered, Given, InMemory, LoadOptions, Loaded, Span, discover, elements, load, why};
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -30,7 +27,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 fn loaded(process: &[(&str, &str)]) -> (BTreeMap<String, String>, Discovered, Loaded) {
-    let files = Memory(FILES.iter().map(|(path, text)| ((*path).into(), text.as_bytes().to_vec())).collect());
+    let files = InMemory(FILES.iter().map(|(path, text)| ((*path).into(), text.as_bytes().to_vec())).collect());
     let env: BTreeMap<String, String> = process.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
     let given = Given { options: LoadOptions { trace: true, ..LoadOptions::default() }, ..Given::default() };
     let found = discover(&given, Path::new("/p"), &env, &files).unwrap();
@@ -154,7 +151,7 @@ fn a_path_that_is_not_there_says_how_far_it_goes() {
 
 #[test]
 fn nothing_is_recorded_unless_it_is_asked_for() {
-    let files = Memory(FILES.iter().map(|(path, text)| ((*path).into(), text.as_bytes().to_vec())).collect());
+    let files = InMemory(FILES.iter().map(|(path, text)| ((*path).into(), text.as_bytes().to_vec())).collect());
     let found = discover(&Given::default(), Path::new("/p"), &BTreeMap::new(), &files).unwrap();
     let loaded = load(&found.sources, &files).unwrap();
     assert!(

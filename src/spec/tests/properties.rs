@@ -1,18 +1,15 @@
 //! Laws that hold for any input.
 #![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "a test")]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rcompose_spec::render::{self, RenderOptions};
-use rcompose_spec::{Given, Loaded, Sources, SpecErrors, discover, load};
-use support::Memory;
+use rcompose_spec::{Given, InMemory, Loaded, Sources, SpecErrors, discover, load};
 
 fn load_texts(texts: &[&str], env: &[(&str, &str)]) -> Result<Loaded, SpecErrors> {
-    let mut files = Memory::default();
+    let mut files = InMemory::default();
     let mut sources = Sources { working_dir: PathBuf::from("/p"), ..Sources::default() };
     for (index, text) in texts.iter().enumerate() {
         let path = Path::new("/p").join(format!("{index}.yaml"));
@@ -148,7 +145,7 @@ fn origins_name_the_line_of_each_value() {
 
 #[test]
 fn without_a_compose_file_the_error_says_where_it_looked() {
-    let errors = discover(&Given::default(), Path::new("/p/q"), &BTreeMap::new(), &Memory::default()).unwrap_err();
+    let errors = discover(&Given::default(), Path::new("/p/q"), &BTreeMap::new(), &InMemory::default()).unwrap_err();
     let report = &errors.reports()[0];
     assert_eq!(report.code, "no-compose-file");
     let hint = report.hint.as_deref().unwrap_or_default();
@@ -158,7 +155,7 @@ fn without_a_compose_file_the_error_says_where_it_looked() {
 
 #[test]
 fn a_file_in_a_parent_folder_is_found_with_its_override() {
-    let mut files = Memory::default();
+    let mut files = InMemory::default();
     for (path, text) in [
         ("/p/docker-compose.yml", "services: {web: {image: a}}"),
         ("/p/compose.override.yaml", "services: {web: {image: b}}"),

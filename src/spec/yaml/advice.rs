@@ -5,7 +5,7 @@ use crate::span::Span;
 /// Returns what to do about a mistake that the parser found at `span` and calls `info`.
 pub(super) fn advice(info: &str, span: &Span) -> String {
     let line = span.line_text();
-    let column = line.char_indices().nth(span.column.saturating_sub(1) as usize).map_or(line.len(), |(at, _)| at);
+    let column = line.char_indices().nth(span.column() - 1).map_or(line.len(), |(at, _)| at);
     let (before, here) = line.split_at(column);
     let specific = if line.trim_start_matches(' ').starts_with('\t') {
         Some("indent with spaces; YAML allows no tabs there".to_owned())
@@ -139,7 +139,7 @@ fn in_quotes(value: &str) -> String {
 
 /// The nearest line above that says something.
 fn above(span: &Span) -> Option<&str> {
-    let lines: Vec<&str> = span.source.text.lines().take(span.line.saturating_sub(1) as usize).collect();
+    let lines: Vec<&str> = span.source.text.lines().take(span.line() - 1).collect();
     lines.into_iter().rev().find(|line| !line.trim().is_empty())
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, ScalarStyle, Tag as YamlTag};
 
 use super::scalar;
-use crate::error::{Code, SpecError};
+use crate::error::{Code, Finding};
 use crate::span::Span;
 use crate::tree::{Entry, Map, Node, Tag, Value};
 
@@ -41,7 +41,7 @@ enum Content {
 }
 
 enum Key {
-    Name(String),
+    Name(Box<str>),
     /// `<<`: the entries of other mappings.
     Merge,
     /// Not usable; its value is dropped.
@@ -62,7 +62,7 @@ impl Builder {
     /// Takes one event; returns the document that it completes.
     ///
     /// Mistakes that leave the rest readable go to `errors`; the others are returned.
-    pub(super) fn take(&mut self, event: Event<'_>, span: &Span, errors: &mut Vec<SpecError>) -> Result<Option<Node>, Box<SpecError>> {
+    pub(super) fn take(&mut self, event: Event<'_>, span: &Span, errors: &mut Vec<Finding>) -> Result<Option<Node>, Box<Finding>> {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(None),
             Event::DocumentStart(_) => {
@@ -86,10 +86,10 @@ impl Builder {
         }
     }
 
-    fn alias(&mut self, id: usize, span: &Span) -> Result<Node, Box<SpecError>> {
+    fn alias(&mut self, id: usize, span: &Span) -> Result<Node, Box<Finding>> {
         let Some(kept) = self.anchors.get(&id) else {
             return Err(Box::new(
-                SpecError::new(Code::Limit, self.circle(id))
+                Finding::new(Code::Limit, self.circle(id))
                     .at(span)
                     .label("refers to the value around it")
                     .hint("an alias can only repeat a value that ends before it"),
@@ -98,7 +98,7 @@ impl Builder {
         let size = kept.as_ref().map_or(usize::MAX, Node::count);
         let Some(node) = kept.as_ref().filter(|_| size <= self.allowance) else {
             return Err(Box::new(
-                SpecError::new(Code::Limit, "aliases repeat too much of this file")
+                Finding::new(Code::Limit, "aliases repeat too much of this file")
                     .at(span)
                     .hint("aliases of aliases multiply; write the values out where they are needed"),
             ));
@@ -125,7 +125,7 @@ impl Builder {
         format!("an anchor contains an alias of itself, cycle detected: {here}{again} leads back to {here}")
     }
 
-    fn open(&mut self, span: &Span, anchor: usize, tag: Option<&YamlTag>, content: Content) -> Result<Option<Node>, Box<SpecError>> {
+    fn open(&mut self, span: &Span, anchor: usize, tag: Option<&YamlTag>, content: Content) -> Result<Option<Node>, Box<Finding>> {
         if self.stack.len() >= MAX_DEPTH {
             return Err(too_deep(span));
         }
@@ -133,20 +133,24 @@ impl Builder {
         Ok(None)
     }
 
-    fn close(&mut self, end: &Span, errors: &mut Vec<SpecError>) -> Option<Node> {
+    fn close(&mut self, end: &Span, errors: &mut Vec<Finding>) -> Option<Node> {
         let frame = self.stack.pop()?;
         let mut span = frame.span;
         let value = match frame.content {
-            Content::List(list) => Value::List(list),
+            Content::List(mut list) => {
+                list.shrink_to_fit();
+                Value::List(list)
+            }
             Content::Map { mut map, merged, .. } => {
                 merge_keys(&mut map, merged, errors);
+                map.shrink_to_fit();
                 Value::Map(map)
             }
         };
         span.end = match &value {
             // A block ends where its last value does, not at the next token.
             Value::List(list) => list.last().map(|node| node.span.end),
-            Value::Map(map) => map.last().map(|(_, entry)| entry.node.span.end),
+            Value::Map(map) => map.last().map(|entry| entry.node.span.end),
             _ => None,
         }
         .unwrap_or(end.end)
@@ -156,7 +160,7 @@ impl Builder {
     }
 
     /// Puts a finished node where it belongs.
-    fn add(&mut self, node: Node, anchor: usize, errors: &mut Vec<SpecError>) -> Option<Node> {
+    fn add(&mut self, node: Node, anchor: usize, errors: &mut Vec<Finding>) -> Option<Node> {
         if anchor > 0 {
             let left = self.kept.checked_sub(node.count());
             self.kept = left.unwrap_or(self.kept);
@@ -168,7 +172,7 @@ impl Builder {
         match &mut frame.content {
             Content::List(list) => list.push(node),
             Content::Map { map, key, merged } => match key.take() {
-                None => *key = Some((read_key(&node, errors), node.span)),
+                None => *key = Some(read_key(node, errors)),
                 Some((Key::Merge, _)) => merged.push(node),
                 Some((Key::Bad, _)) => {}
                 Some((Key::Name(name), span)) => insert(map, name, span, node, errors),
@@ -178,15 +182,15 @@ impl Builder {
     }
 }
 
-fn too_deep(span: &Span) -> Box<SpecError> {
-    let error = SpecError::new(Code::Limit, "values are nested too deeply");
+fn too_deep(span: &Span) -> Box<Finding> {
+    let error = Finding::new(Code::Limit, "values are nested too deeply");
     Box::new(error.at(span).hint(format!("at most {MAX_DEPTH} levels are read")))
 }
 
-fn insert(map: &mut Map, name: String, key: Span, node: Node, errors: &mut Vec<SpecError>) {
+fn insert(map: &mut Map, name: Box<str>, key: Span, node: Node, errors: &mut Vec<Finding>) {
     if let Some(first) = map.get(&name) {
         errors.push(
-            SpecError::new(Code::DuplicateKey, format!("mapping key \"{name}\" is already defined at line {}", first.key.line))
+            Finding::new(Code::DuplicateKey, format!("mapping key \"{name}\" is already defined at line {}", first.key.line()))
                 .at(&key)
                 .label("defined again")
                 .note(&first.key, "first defined here")
@@ -194,33 +198,28 @@ fn insert(map: &mut Map, name: String, key: Span, node: Node, errors: &mut Vec<S
         );
         return;
     }
-    map.insert(name, Entry { key, node });
+    map.push(name, Entry { key, node });
 }
 
-fn read_key(node: &Node, errors: &mut Vec<SpecError>) -> Key {
-    match &node.value {
-        Value::Str(name) if name == "<<" => Key::Merge,
-        Value::Str(name) => Key::Name(name.clone()),
-        other => {
-            let text = node.text().unwrap_or_else(|| node.kind().to_owned());
-            let hint = match other {
-                Value::Map(_) if node.span.line_text().contains("{{") => "if a template is meant, put it in quotes: \"{{ … }}\"".to_owned(),
-                Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
-                Value::Int(_) => match port_with_blank(&node.span) {
-                    Some(port) => format!("for a port write \"{port}\", without the blank"),
-                    None => format!("write \"{text}\" in quotes"),
-                },
-                _ => format!("write \"{text}\" in quotes"),
-            };
-            errors.push(
-                SpecError::new(Code::WrongType, format!("non-string key {text}"))
-                    .at(&node.span)
-                    .label(format!("this is {}", node.kind()))
-                    .hint(hint),
-            );
-            Key::Bad
-        }
-    }
+fn read_key(node: Node, errors: &mut Vec<Finding>) -> (Key, Span) {
+    let node = match node {
+        Node { value: Value::Str(name), span, .. } if name == "<<" => return (Key::Merge, span),
+        Node { value: Value::Str(name), span, .. } => return (Key::Name(name.into_boxed_str()), span),
+        node => node,
+    };
+    let text = node.text().unwrap_or_else(|| node.kind().to_owned());
+    let hint = match &node.value {
+        Value::Map(_) if node.span.line_text().contains("{{") => "if a template is meant, put it in quotes: \"{{ … }}\"".to_owned(),
+        Value::List(_) | Value::Map(_) => "a key must be a string".to_owned(),
+        Value::Int(_) => match port_with_blank(&node.span) {
+            Some(port) => format!("for a port write \"{port}\", without the blank"),
+            None => format!("write \"{text}\" in quotes"),
+        },
+        _ => format!("write \"{text}\" in quotes"),
+    };
+    let error = Finding::new(Code::WrongType, format!("non-string key {text}"));
+    errors.push(error.at(&node.span).label(format!("this is {}", node.kind())).hint(hint));
+    (Key::Bad, node.span)
 }
 
 /// What `- 8080: 80` was meant to be: a port with a blank too many.
@@ -232,7 +231,7 @@ fn port_with_blank(key: &Span) -> Option<String> {
 }
 
 /// Adds what `<<` brings: the mapping's own keys win, then those of earlier mappings.
-fn merge_keys(map: &mut Map, merged: Vec<Node>, errors: &mut Vec<SpecError>) {
+fn merge_keys(map: &mut Map, merged: Vec<Node>, errors: &mut Vec<Finding>) {
     for node in merged {
         let span = node.span.clone();
         let sources = match node.value {
@@ -242,24 +241,26 @@ fn merge_keys(map: &mut Map, merged: Vec<Node>, errors: &mut Vec<SpecError>) {
         for source in sources {
             let Value::Map(entries) = source.value else {
                 errors.push(
-                    SpecError::new(Code::Syntax, "`<<` merges mappings only")
+                    Finding::new(Code::Syntax, "`<<` merges mappings only")
                         .at(&source.span)
                         .label(format!("this is {}", source.kind())),
                 );
                 continue;
             };
             for (name, entry) in entries {
-                map.entry(name).or_insert(entry);
+                if !map.contains_key(&name) {
+                    map.push(name, entry);
+                }
             }
         }
     }
 }
 
-fn scalar_node(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, span: &Span, errors: &mut Vec<SpecError>) -> Node {
+fn scalar_node(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, span: &Span, errors: &mut Vec<Finding>) -> Node {
     let core = tag.filter(|tag| tag.is_yaml_core_schema());
     let value = match core {
         Some(tag) => scalar::resolve_as(&tag.suffix, text).unwrap_or_else(|| {
-            errors.push(SpecError::new(Code::WrongType, format!("`{text}` is not of the type !!{}", tag.suffix)).at(span));
+            errors.push(Finding::new(Code::WrongType, format!("`{text}` is not of the type !!{}", tag.suffix)).at(span));
             Value::Null
         }),
         None if style == ScalarStyle::Plain => scalar::resolve(text),

@@ -6,17 +6,20 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
+use rustix::process::Rlimit;
 
 use super::{Guardian, SELF, SHIM};
 use crate::exit::Exit;
 use crate::identity::Identity;
 use crate::kernel;
-use crate::parcel::{FromGuardian, Held};
+use crate::parcel::{FromGuardian, Held, Reaped};
 use crate::place::Place;
 use crate::restart::{Restart, Row, Verdict};
 
 /// Shims that may die in a row before they have said anything, until whoever asked hears of it.
 const ATTEMPTS: u32 = 3;
+/// Ends of others that are remembered for shims to come.
+const OTHERS: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Holding {
@@ -62,6 +65,7 @@ impl Guardian {
         };
         holding.respawn_at = None;
         holding.since = kernel::since_boot();
+        let limit = Rlimit { current: self.descriptors.current, maximum: self.descriptors.maximum };
         let spawned = self.project.container(name).map_err(|error| error.chain()).and_then(|place| {
             let words = File::options()
                 .write(true)
@@ -73,6 +77,7 @@ impl Guardian {
             let mut command = Command::new(SELF);
             command.arg(SHIM).arg(place.folder()).args(holding.ticket.map(|it| it.to_string()));
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).current_dir("/");
+            kernel::limit_descriptors(&mut command, limit);
             command.spawn().map_err(|error| format!("run a shim: {error}"))
         });
         match spawned {
@@ -87,12 +92,14 @@ impl Guardian {
             return;
         };
         holding.shim = None;
-        let asked = if holding.row.count >= ATTEMPTS {
+        // Whoever asked for it was killed, and another has forgotten the container: nobody waits for a shim any more.
+        let forgotten = !self.project.container(name).is_ok_and(|it| it.task().exists());
+        let asked = if forgotten || holding.row.count >= ATTEMPTS {
             std::mem::take(&mut holding.asked)
         } else {
             Vec::new()
         };
-        let hopeless = !asked.is_empty() && holding.who.is_none();
+        let hopeless = forgotten || (!asked.is_empty() && holding.who.is_none());
         self.respawn_later(name);
         if hopeless {
             self.holdings.remove(name);
@@ -118,7 +125,8 @@ impl Guardian {
     }
 
     /// Takes note of a child that was reaped.
-    pub(super) fn reaped(&mut self, pid: i32, status: i32) {
+    pub(super) fn reaped(&mut self, reaped: Reaped) {
+        let Reaped { pid, status, .. } = reaped;
         let first = self.holdings.iter_mut().find(|(_, it)| it.who.as_ref().is_some_and(|who| who.pid == pid));
         if let Some((_, holding)) = first {
             holding.reaped = Some(status);
@@ -137,7 +145,12 @@ impl Guardian {
                 .ok()
                 .and_then(|it| std::fs::read_to_string(it.folder().join("shim.err")).ok())
                 .unwrap_or_default();
-            self.shim_failed(&name, &format!("it ended ({:?}) before it reported; {}", Exit::from_wait(status), words.trim()));
+            return self.shim_failed(&name, &format!("it ended ({:?}) before it reported; {}", Exit::from_wait(status), words.trim()));
         }
+        self.others.push(reaped);
+        let surplus = self.others.len().saturating_sub(OTHERS);
+        self.others.drain(..surplus);
+        let peers: Vec<u64> = self.holdings.values().filter_map(|it| it.peer).collect();
+        peers.into_iter().for_each(|peer| self.tell(peer, &FromGuardian::Other { reaped }));
     }
 }

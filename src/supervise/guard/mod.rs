@@ -1,31 +1,37 @@
 //! The guardian: one for each project, for as long as a shim lives.
 
 mod holding;
+mod kept;
+mod serving;
 mod spoken;
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 use rustix::net::SocketType;
-use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
+use rustix::process::{Rlimit, getpid, set_child_subreaper};
 
 use crate::error::{Result, SuperviseError};
+use crate::identity;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian};
+use crate::parcel::{self, FromGuardian, Reaped, ToGuardian};
 use crate::place::{self, Project};
 use crate::poll::{Poll, Ready};
 use crate::record::{Phase, Record};
 use crate::socket;
 use crate::task::Task;
 use holding::Holding;
+use kept::Kept;
+pub(crate) use kept::tagged;
+use serving::Serving;
 
 /// The word under which the program is a shim.
 pub(crate) const SHIM: &str = "__shim";
@@ -51,6 +57,14 @@ struct Guardian {
     peers: BTreeMap<u64, OwnedFd>,
     count: u64,
     holdings: BTreeMap<String, Holding>,
+    /// Processes that were left to it and are nobody's first: further ones of containers whose shim was killed.
+    others: Vec<Reaped>,
+    kept: Kept,
+    serving: Serving,
+    /// It was told to go.
+    leaving: bool,
+    /// The limit of descriptors that it was started with, and that shims get.
+    descriptors: Rlimit,
     /// Since when there is nothing to guard.
     idle: Option<Duration>,
 }
@@ -84,15 +98,9 @@ pub fn run(folder: &Path) -> Result<()> {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
     let project = Project::new(folder.to_owned());
-    place::private(folder)?;
-    let path = project.lock();
-    let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut lock = opened.map_err(SuperviseError::file("open", &path))?;
-    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => return other(&project),
-        Err(errno) => return Err(SuperviseError::file("lock", path)(errno.into())),
-    }
+    let Some(mut lock) = lock(&project)? else {
+        return other(&project);
+    };
     let listener =
         socket::serve(&project.socket(), SocketType::SEQPACKET).map_err(SuperviseError::file("make the socket", project.socket()))?;
     let pid = kernel::fork(|| {
@@ -104,6 +112,57 @@ pub fn run(folder: &Path) -> Result<()> {
         u8::from(guarded.is_err())
     });
     pid.map(drop).map_err(SuperviseError::step("fork"))
+}
+
+/// Takes the lock of a project's guardian; nothing if another has it.
+fn lock(project: &Project) -> Result<Option<File>> {
+    let path = project.lock();
+    loop {
+        place::private(project.folder())?;
+        let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = opened.map_err(SuperviseError::file("open", &path))?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+            Err(errno) => return Err(SuperviseError::file("lock", path)(errno.into())),
+        }
+        // The project may just have been taken away, and the file with it: who locks that locks nothing.
+        let (held, there) = (lock.metadata().map(|it| it.ino()), std::fs::metadata(&path).map(|it| it.ino()));
+        if matches!((held, there), (Ok(held), Ok(there)) if held == there) {
+            return Ok(Some(lock));
+        }
+    }
+}
+
+/// Takes away what a project whose containers are forgotten left: its guardian goes, and its folder. An absent one is away.
+///
+/// # Errors
+/// A container is left, or something is kept; or the folder cannot be removed.
+pub fn forget_project(project: &Project) -> Result<()> {
+    let refused = |reason: String| SuperviseError::Refused { reason };
+    if let Some(place) = project.containers()?.first() {
+        return Err(refused(format!("the container {} is left: forget it first", place.name())));
+    }
+    if let Ok(socket) = socket::call(&project.socket(), SocketType::SEQPACKET)
+        && parcel::send(&socket, &ToGuardian::Leave, &nothing()).is_ok()
+    {
+        while let Ok((said, _)) = parcel::receive::<FromGuardian>(&socket) {
+            if let FromGuardian::Refused { reason } = said {
+                return Err(refused(reason));
+            }
+        }
+    }
+    let until = Instant::now() + OTHER;
+    while project.folder().exists() {
+        if let Some(_lock) = lock(project)? {
+            return std::fs::remove_dir_all(project.folder()).map_err(SuperviseError::file("remove", project.folder()));
+        }
+        if Instant::now() > until {
+            return Err(refused(format!("the guardian of {} does not go", project.folder().display())));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
 }
 
 /// Waits until the guardian that holds the lock can be reached.
@@ -133,13 +192,30 @@ fn apart() -> Result<()> {
 impl Guardian {
     fn new(project: Project, listener: OwnedFd) -> Result<Self> {
         set_child_subreaper(Some(getpid())).map_err(SuperviseError::step("become a subreaper"))?;
+        let descriptors = kernel::raise_descriptors();
         let poll = Poll::new()?;
         let signals = kernel::signals(&[libc::SIGCHLD, libc::SIGTERM]).map_err(SuperviseError::step("watch signals"))?;
         poll.add(&signals, SIGNALS, Ready::IN)?;
         poll.add(&listener, LISTENER, Ready::IN)?;
         let (peers, holdings) = (BTreeMap::new(), BTreeMap::new());
-        let mut guardian = Self { project, poll, listener, signals, peers, count: 0, holdings, idle: None };
+        let mut guardian = Self {
+            project,
+            poll,
+            listener,
+            signals,
+            peers,
+            count: 0,
+            holdings,
+            others: Vec::new(),
+            kept: Kept::default(),
+            serving: Serving::default(),
+            leaving: false,
+            descriptors,
+            idle: None,
+        };
         guardian.look_around();
+        // Ports that are carried come with what the deputy hands over; that a name server cannot be opened must not keep shims alone.
+        let _ = guardian.serve();
         Ok(guardian)
     }
 
@@ -147,7 +223,9 @@ impl Guardian {
     fn look_around(&mut self) {
         for place in self.project.containers().unwrap_or_default() {
             let record = Task::read(&place).ok().and_then(|task| Record::read(&task.record()).ok().flatten());
-            if record.is_some_and(|it| it.phase != Phase::Ended) && holding::is_alone(&place) {
+            // One that has ended and was not left yet is: its sockets and pipes are to go.
+            let is_due = record.is_some_and(|it| it.phase != Phase::Ended || place.socket().exists());
+            if is_due && holding::is_alone(&place) {
                 let holding = Holding { respawn_at: Some(kernel::since_boot()), ..Holding::default() };
                 self.holdings.insert(place.name().to_owned(), holding);
             }
@@ -158,7 +236,7 @@ impl Guardian {
         loop {
             self.clock();
             let now = kernel::since_boot();
-            let idle = if self.holdings.is_empty() && self.peers.is_empty() {
+            let idle = if self.holdings.is_empty() && self.peers.is_empty() && self.kept.is_empty() {
                 Some(*self.idle.get_or_insert(now) + IDLE)
             } else {
                 None
@@ -166,16 +244,23 @@ impl Guardian {
             if idle.is_none() {
                 self.idle = None;
             }
-            if idle.is_some_and(|it| it <= now) {
+            if self.leaving || idle.is_some_and(|it| it <= now) {
                 // The lock is still held: whoever connected meanwhile hears nothing, and starts another guardian.
                 let _ = std::fs::remove_file(self.project.socket());
                 return Ok(());
             }
-            let due = self.holdings.values().filter_map(|it| it.respawn_at).chain(idle).min();
+            let due = self
+                .holdings
+                .values()
+                .filter_map(|it| it.respawn_at)
+                .chain(idle)
+                .chain(self.serving.deadline())
+                .min();
             for (number, _) in self.poll.wait(due.map(|at| at.saturating_sub(now)))? {
                 match number {
                     LISTENER => self.accept(),
                     SIGNALS => self.take_signals(),
+                    serving::NAMES | serving::PORTS => self.serving.turn(kernel::since_boot()),
                     peer => self.hear(peer),
                 }
             }
@@ -184,6 +269,9 @@ impl Guardian {
 
     fn clock(&mut self) {
         let now = kernel::since_boot();
+        if self.serving.deadline().is_some_and(|it| it <= now) {
+            self.serving.turn(now);
+        }
         let due: Vec<String> = self
             .holdings
             .iter()
@@ -219,8 +307,8 @@ impl Guardian {
             if signal != libc::SIGCHLD {
                 continue;
             }
-            while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-                self.reaped(pid.as_raw_nonzero().get(), status.as_raw());
+            while let Some(reaped) = identity::reap() {
+                self.reaped(reaped);
             }
         }
     }

@@ -33,6 +33,7 @@ impl Guardian {
             let name = name.clone();
             self.respawn_later(&name);
         }
+        self.find_deputy();
     }
 
     fn heard(&mut self, peer: u64, said: ToGuardian, held: Held) {
@@ -56,9 +57,30 @@ impl Guardian {
                 crate::kernel::give_back();
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
+            ToGuardian::Leave => {
+                self.leaving = self.holdings.is_empty() && self.kept.is_empty();
+                let answer = if self.leaving {
+                    FromGuardian::Fine
+                } else {
+                    FromGuardian::Refused { reason: "containers run, or descriptors are kept: end and release them first".to_owned() }
+                };
+                self.tell(peer, &answer);
+            }
+            ToGuardian::Serve => {
+                let answer = match self.serve() {
+                    Ok(()) => FromGuardian::Fine,
+                    Err(error) => FromGuardian::Refused { reason: error.chain() },
+                };
+                self.tell(peer, &answer);
+            }
+            ToGuardian::Keep { name } => self.keep(peer, name, held),
+            ToGuardian::Lend { name } => self.lend_kept(peer, &name),
+            ToGuardian::Release { name } => self.release(peer, name),
+            ToGuardian::TakeOver { name } => self.take_over(peer, name, held),
             ToGuardian::Census => {
                 let names = self.holdings.keys().cloned().collect();
-                self.tell(peer, &FromGuardian::Census { names });
+                let kept = self.kept.names();
+                self.tell(peer, &FromGuardian::Census { names, kept });
             }
         }
     }
@@ -96,7 +118,7 @@ impl Guardian {
         let holding = self.holdings.entry(name).or_default();
         holding.peer = Some(peer);
         holding.respawn_at = None;
-        let answer = FromGuardian::Held { reaped: holding.reaped };
+        let answer = FromGuardian::Held { reaped: holding.reaped, others: self.others.clone() };
         let sent = if held.is_empty() {
             self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&holding.held)))
         } else {
@@ -106,6 +128,7 @@ impl Guardian {
         if sent.is_some_and(|it| it.is_err()) {
             self.lose(peer);
         }
+        self.find_deputy();
     }
 
     fn gone(&mut self, peer: u64, name: &str, reason: Option<String>) {
@@ -113,6 +136,7 @@ impl Guardian {
             return;
         }
         let before = self.holdings.remove(name).unwrap_or_default();
+        self.find_deputy();
         if before.next.is_some() && !before.asked.is_empty() {
             let holding = Holding { ticket: before.next, asked: before.asked, ..Holding::default() };
             self.holdings.insert(name.to_owned(), holding);

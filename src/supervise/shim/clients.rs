@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use super::execs::{self, For};
 use super::streams::Pipes;
 use super::{Shim, number};
+use crate::event::What;
+use crate::exec::Exec;
 use crate::log::{FIRST, Log, segment, segments};
 use crate::poll::{Poll, Ready};
 use crate::protocol::{Reply, Request};
@@ -27,6 +30,10 @@ struct Client {
     output: Vec<u8>,
     /// It waits for the end.
     waits: bool,
+    /// It waits for the end of a further process.
+    exec: Option<u64>,
+    /// Descriptors that came with what it said.
+    descriptors: Vec<OwnedFd>,
     cursor: Option<Cursor>,
     /// Bytes for standard input that it does not take yet; the client is not read meanwhile.
     typed: Vec<u8>,
@@ -60,9 +67,7 @@ impl Clients {
         let number = number::CLIENTS + self.count;
         if self.all.len() < MOST_CLIENTS && poll.add(&socket, number, Ready::IN).is_ok() {
             self.count += 1;
-            let (input, output, typed) = (Vec::new(), Vec::new(), Vec::new());
-            self.all
-                .insert(number, Client { socket, input, output, waits: false, cursor: None, typed, silent: false, away: false });
+            self.all.insert(number, Client::new(socket));
         }
     }
 
@@ -94,6 +99,31 @@ impl Clients {
         }
     }
 
+    /// Answers one that began a further process, with the terminal of that.
+    pub(super) fn reply_with(&mut self, number: u64, reply: &Reply, terminal: Option<BorrowedFd<'_>>, poll: &Poll) {
+        if let (Some(client), Some(terminal)) = (self.all.get_mut(&number), terminal) {
+            let mut bytes = reply.to_bytes();
+            // Descriptors go with the first byte; what does not go at once follows as any answer does.
+            match socket::send_with(&client.socket, &bytes, &[terminal]) {
+                Ok(sent) => client.output.extend(bytes.drain(sent..)),
+                Err(_) => self.drop_client(number, poll),
+            }
+            return;
+        }
+        self.reply(number, reply, poll);
+    }
+
+    /// Answers those that wait for the end of a further process.
+    pub(super) fn answer_exec(&mut self, id: u64, reply: &Reply, poll: &Poll) {
+        let numbers: Vec<u64> = self.all.iter().filter(|(_, it)| it.exec == Some(id)).map(|(number, _)| *number).collect();
+        for number in numbers {
+            if let Some(client) = self.all.get_mut(&number) {
+                client.exec = None;
+            }
+            self.reply(number, reply, poll);
+        }
+    }
+
     /// Sends what the log has that they have not.
     pub(super) fn follow(&mut self, log: &Log, folder: &Path, poll: &Poll) {
         let mut lost = Vec::new();
@@ -113,7 +143,7 @@ impl Clients {
     pub(super) fn is_quiet(&self, log: &Log) -> bool {
         let quiet = |client: &Client| {
             let behind = client.cursor.as_ref().is_some_and(|it| (it.number, it.at) < log.whole());
-            client.output.is_empty() && !client.waits && !behind
+            client.output.is_empty() && !client.waits && client.exec.is_none() && !behind
         };
         self.all.values().all(quiet)
     }
@@ -138,6 +168,21 @@ fn status(record: &Record) -> Reply {
 }
 
 impl Client {
+    fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            input: Vec::new(),
+            output: Vec::new(),
+            waits: false,
+            exec: None,
+            descriptors: Vec::new(),
+            cursor: None,
+            typed: Vec::new(),
+            silent: false,
+            away: false,
+        }
+    }
+
     fn watch(&self, number: u64, poll: &Poll) {
         let mut wanted = if self.typed.is_empty() && !self.silent { Ready::IN } else { Ready::empty() };
         if !self.output.is_empty() || self.cursor.as_ref().is_some_and(|it| it.full) {
@@ -239,13 +284,14 @@ impl Shim<'_> {
             return;
         }
         let mut bytes = [0u8; AT_ONCE];
-        match rustix::net::recv(&client.socket, &mut bytes[..], rustix::net::RecvFlags::empty()) {
+        match socket::receive_with(&client.socket, &mut bytes[..]) {
             // It may have closed its writing side only, and still read.
-            Ok((_, 0)) if client.cursor.is_some() || client.waits => client.silent = true,
+            Ok((0, _)) if client.cursor.is_some() || client.waits || client.exec.is_some() => client.silent = true,
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-            Ok((_, 0)) | Err(_) => self.clients.drop_client(number, &self.poll),
-            Ok((_, length)) => {
+            Ok((0, _)) | Err(_) => self.clients.drop_client(number, &self.poll),
+            Ok((length, descriptors)) => {
                 client.input.extend_from_slice(&bytes[..length]);
+                client.descriptors.extend(descriptors);
                 self.read(number);
             }
         }
@@ -295,6 +341,10 @@ impl Shim<'_> {
             Request::Resize { rows, columns } => self.resize(rows, columns),
             Request::Signal(signal) if self.process.is_some() => {
                 self.send(signal);
+                self.say(What::Kill { signal });
+                if i32::from(signal) == libc::SIGKILL {
+                    self.thaw();
+                }
                 Reply::Fine
             }
             Request::Signal(_) => Reply::Refused("the container does not run".to_owned()),
@@ -309,8 +359,35 @@ impl Shim<'_> {
             Request::Status => status(&self.record),
             Request::Input(bytes) => self.typed(number, &bytes)?,
             Request::EndInput => self.end_input(),
+            Request::Pause { frozen } => self.pause(frozen),
+            Request::Update(json) => self.update(&json),
+            Request::Exec(json) => self.exec(number, &json)?,
+            Request::ExecWait(id) => self.exec_wait(number, id)?,
         };
         Some(reply).filter(|_| !is_attached)
+    }
+
+    /// The answer comes when it runs.
+    fn exec(&mut self, number: u64, json: &[u8]) -> Option<Reply> {
+        let mut descriptors = std::mem::take(&mut self.clients.all.get_mut(&number)?.descriptors);
+        let begun = serde_json::from_slice::<Exec>(json)
+            .map_err(|error| format!("no further process: {error}"))
+            .and_then(|exec| {
+                let streams = execs::streams(&exec, &mut descriptors)?;
+                self.further(&exec, streams, For::Client(number))
+            });
+        begun.err().map(Reply::Refused)
+    }
+
+    fn exec_wait(&mut self, number: u64, id: u64) -> Option<Reply> {
+        if let Some(exit) = self.execs.exit(id) {
+            return Some(Reply::Status(serde_json::to_vec(exit).unwrap_or_default()));
+        }
+        if !self.execs.is_running(id) {
+            return Some(Reply::Refused(format!("nobody knows of a further process {id}")));
+        }
+        self.clients.all.get_mut(&number)?.exec = Some(id);
+        None
     }
 
     fn resize(&self, rows: u16, columns: u16) -> Reply {

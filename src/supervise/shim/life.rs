@@ -1,11 +1,13 @@
 //! From one start to the end after it.
 
 use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{WaitOptions, wait};
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::{AGAIN, STATUS, Shim, number};
+use crate::event::What;
 use crate::exit::Exit;
 use crate::identity::{self, Identity};
 use crate::kernel;
@@ -25,7 +27,8 @@ impl Shim<'_> {
                 // It ended while nobody looked, or the machine was started anew: the order is to run it, not to say so.
                 Some(ticket) if who.open().is_none() => {
                     let exit = self.reaped.take().map_or(Exit::Unknown, Exit::from_wait);
-                    self.record.ended = Some(Ended { exit, at: kernel::now() });
+                    self.record.ended = Some(Ended { exit: exit.clone(), at: kernel::now() });
+                    self.say(What::Die { exit, oom: self.record.oom });
                     let _ = self.launcher.clean(&self.place, &self.task, Some(&who));
                     self.begin(ticket);
                 }
@@ -65,13 +68,15 @@ impl Shim<'_> {
 
     /// Starts anew.
     fn begin(&mut self, ticket: u64) {
-        let ended = self.record.ended.take();
-        self.record = Record { ended, ..Record::new(identity::boot(), ticket) };
+        let (ended, started, health) = (self.record.ended.take(), self.record.started, self.record.health.take());
+        self.record = Record { ended, started, health, ..Record::new(identity::boot(), ticket) };
         self.launch();
     }
 
     /// Takes over a container that an earlier shim started.
     fn adopt(&mut self, who: &Identity) {
+        self.adopt_execs();
+        self.adopt_health();
         let held = self.pipes.process.take().filter(|it| who.is(it));
         let Some(process) = held.or_else(|| who.open()) else {
             // Nobody held it while it ended, unless the guardian was there.
@@ -87,6 +92,8 @@ impl Shim<'_> {
         self.hold();
         // The gate may not have been opened yet; that the program cannot be run then shows by its end.
         let _ = self.launcher.open_gate(&self.place);
+        self.watch_memory();
+        self.find_frozen();
         self.tell_started();
         if let Some(stop) = self.record.stop {
             // Whether it was asked, and whether all were killed, is not known: once more does no harm.
@@ -120,9 +127,13 @@ impl Shim<'_> {
 
     fn try_launch(&mut self) -> Result<(), String> {
         self.record.phase = Phase::Starting;
-        self.record.stop = None;
+        (self.record.stop, self.record.paused, self.record.oom) = (None, false, false);
         self.reaped = None;
-        self.record.write(&self.task.record()).map_err(|error| error.chain())?;
+        self.forget_execs();
+        let again = self.record.restarts;
+        let news = if again > 0 { vec![What::Restart { count: again }] } else { Vec::new() };
+        self.record(news).map_err(|error| error.chain())?;
+        self.tell();
         self.pipes.renew_input(&self.place, &self.task, &self.poll).map_err(|error| error.chain())?;
         let made = launch::launch(self.launcher, &self.place, &self.task, &self.record).map_err(|error| error.chain())?;
         self.record.warnings = made.warnings;
@@ -132,8 +143,9 @@ impl Shim<'_> {
         // Held by the guardian before the program can write a byte.
         self.hold();
         self.record.phase = Phase::Running { who: made.who.clone(), since: kernel::since_boot() };
+        self.record.started = Some(kernel::now());
         let opened = terminal
-            .and_then(|()| self.record.write(&self.task.record()))
+            .and_then(|()| self.record(vec![What::Start { pid: made.who.pid }]))
             .map_err(|error| error.chain())
             .and_then(|()| self.launcher.open_gate(&self.place));
         if let Err(reason) = opened {
@@ -143,19 +155,39 @@ impl Shim<'_> {
             let _ = self.launcher.clean(&self.place, &self.task, Some(&made.who));
             return Err(reason);
         }
+        self.tell();
+        if self.record.restarts > 0 {
+            self.tell_caller();
+        }
+        self.begin_health();
+        self.watch_memory();
         self.tell_started();
         Ok(())
     }
 
-    /// Reaps whatever was left to this subreaper.
+    /// Reaps whatever was left to this subreaper, but not the first process: as long as its end is not written, it is to tell the guardian
+    /// of it should this shim be killed.
     pub(super) fn reap(&mut self) {
         let first = self.who().map(|it| it.pid);
-        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            if Some(pid.as_raw_nonzero().get()) == first && self.process.is_some() {
-                self.reaped = Some(status.as_raw());
+        if let Some((_, status)) = first.and_then(|it| kernel::ended_child(Some(it))) {
+            self.first_ended(status);
+            return;
+        }
+        while let Some((pid, status)) = kernel::ended_child(None) {
+            if Some(pid) == first {
+                self.first_ended(status);
+                return;
+            }
+            let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
+            if let Some(id) = self.execs.reaped(pid, status) {
+                self.exec_ended(id, Some(status));
             }
         }
-        if self.reaped.is_some() && self.process.is_some() {
+    }
+
+    fn first_ended(&mut self, status: i32) {
+        if self.process.is_some() {
+            self.reaped = Some(status);
             self.process_ended();
         }
     }
@@ -188,6 +220,7 @@ impl Shim<'_> {
 
     fn forget_process(&mut self) {
         self.status_by = None;
+        self.forget_memory();
         if let Some(process) = self.process.take() {
             self.poll.remove(&process);
         }
@@ -196,6 +229,9 @@ impl Shim<'_> {
     /// Ends a run: what is left of it is removed, its last words are taken, and then its status is written.
     pub(super) fn end(&mut self, exit: Exit) {
         let now = kernel::since_boot();
+        self.end_health();
+        // Asked while its groups are there.
+        self.count_memory_kills();
         if let Some(who) = self.who()
             && let Err(reason) = self.launcher.clean(&self.place, &self.task, Some(&who))
             && !self.record.warnings.contains(&reason)
@@ -214,6 +250,7 @@ impl Shim<'_> {
             Duration::ZERO
         };
         let never_ran = matches!(exit, Exit::NotStarted(_)) && self.record.restarts == 0;
+        let first = self.who().map(|it| it.pid);
         let mut next = self.record.clone();
         let verdict = next.row.after(self.task.restart, &exit, up, never_ran || next.stop.is_some());
         next.phase = match verdict {
@@ -221,21 +258,32 @@ impl Shim<'_> {
             Verdict::Again(pause) => Phase::Pausing { until: now + pause },
         };
         next.ended = Some(Ended { exit: exit.clone(), at: kernel::now() });
+        next.paused = false;
+        let mut news = vec![What::Die { exit: exit.clone(), oom: next.oom }];
+        news.extend(next.stop.map(|_| What::Stop));
+        next.news = news.into_iter().map(|it| self.event(it)).collect();
         if next.write(&self.task.record()).is_err() {
             self.ending = Some((exit, now + AGAIN));
             return;
         }
         self.record = next;
+        if let Some(first) = first.and_then(Pid::from_raw) {
+            let _ = waitpid(Some(first), WaitOptions::NOHANG);
+        }
+        self.end_execs();
+        self.tell();
         self.pipes.drop_master(&self.poll);
         if self.record.phase == Phase::Ended {
             self.retire();
         } else {
             self.hold();
+            self.tell_caller();
         }
     }
 
     /// It has ended and stays so: the guardian lets go, and may give the container to another shim once this one has left.
     fn retire(&mut self) {
+        self.tell_caller();
         let reason = self.record.ended.as_ref().and_then(|it| {
             if let Exit::NotStarted(reason) = &it.exit {
                 Some(reason.clone())
@@ -244,6 +292,19 @@ impl Shim<'_> {
             }
         });
         self.link.gone(self.place.name(), reason.filter(|_| !self.told));
+    }
+
+    /// Runs what is to be run after a change, beside this shim.
+    pub(super) fn tell_caller(&mut self) {
+        let Some((program, arguments)) = self.task.changed.split_first() else {
+            return;
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Reaped with all that is left to this subreaper, or by the guardian.
+        if let Err(error) = command.spawn() {
+            self.record.warnings.push(format!("run {} after a change: {error}", program.display()));
+        }
     }
 
     /// Follows an order to stop. It is written first, so that no later shim starts the container again.
@@ -258,13 +319,21 @@ impl Shim<'_> {
             None => Some(now + grace),
         };
         self.record.stop = Some(Stop { signal, kill_at });
-        if let Phase::Pausing { .. } = self.record.phase {
+        let is_waiting = matches!(self.record.phase, Phase::Pausing { .. });
+        let news = if is_waiting {
             self.record.phase = Phase::Ended;
+            vec![What::Stop]
+        } else {
+            vec![What::Kill { signal }]
+        };
+        // Without a record a later shim might start it again; it is stopped all the same.
+        let _ = self.record(news);
+        self.tell();
+        if is_waiting {
             self.retire();
         }
-        // Without a record a later shim might start it again; it is stopped all the same.
-        let _ = self.record.write(&self.task.record());
         self.send(signal);
+        self.thaw();
     }
 
     pub(super) fn send(&self, signal: u8) {
@@ -279,7 +348,8 @@ impl Shim<'_> {
         if let Some(stop) = &mut self.record.stop {
             stop.kill_at = None;
         }
-        let _ = self.record.write(&self.task.record());
+        let _ = self.record(vec![What::Kill { signal: 9 }]);
+        self.tell();
         if let Some(who) = self.who() {
             self.launcher.kill(&self.place, &self.task, &who);
         }

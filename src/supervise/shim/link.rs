@@ -1,5 +1,6 @@
 //! The way to the guardian: who loses it starts another.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::{Shim, number};
 use crate::guard;
 use crate::kernel;
 use crate::launch::nothing;
-use crate::parcel::{self, FromGuardian, Held, ToGuardian};
+use crate::parcel::{self, FromGuardian, Held, Reaped, ToGuardian};
 use crate::place::{Place, Project};
 use crate::poll::{Poll, Ready};
 use crate::socket;
@@ -31,13 +32,33 @@ pub(super) struct Link {
     pause: Duration,
     /// Wait status of the first process, from a guardian that reaped it.
     pub(super) reaped: Option<i32>,
+    /// Other processes that it reaped.
+    pub(super) others: Vec<Reaped>,
+    /// What the guardian keeps for the project, held as its deputy.
+    kept: BTreeMap<String, Held>,
 }
 
-type Lent<'a> = std::collections::BTreeMap<parcel::Tag, std::os::fd::BorrowedFd<'a>>;
+/// A guardian that answered.
+struct Reached {
+    socket: OwnedFd,
+    reaped: Option<i32>,
+    others: Vec<Reaped>,
+    held: Held,
+}
+
+type Lent<'a> = BTreeMap<parcel::Tag, std::os::fd::BorrowedFd<'a>>;
 
 impl Link {
     fn none(project: Project) -> Self {
-        Self { project, socket: None, again: None, pause: PAUSES.0, reaped: None }
+        Self {
+            project,
+            socket: None,
+            again: None,
+            pause: PAUSES.0,
+            reaped: None,
+            others: Vec::new(),
+            kept: BTreeMap::new(),
+        }
     }
 
     /// Reaches the guardian for the first time, and takes back what it held.
@@ -51,10 +72,10 @@ impl Link {
     /// Connects, starting a guardian if none answers. Without one the shim goes on, and tries again later.
     fn connect(&mut self, hello: &ToGuardian, lent: &Lent<'_>, poll: &Poll) -> Held {
         match self.try_connect(hello, lent) {
-            Ok((socket, reaped, held)) => {
+            Ok(Reached { socket, reaped, others, held }) => {
                 // Adding fails for lack of memory alone; then the guardian's end is noticed when something is sent.
                 let _ = poll.add(&socket, number::GUARDIAN, Ready::IN);
-                *self = Self { socket: Some(socket), again: None, pause: PAUSES.0, reaped, project: self.project.clone() };
+                (self.socket, self.again, self.pause, self.reaped, self.others) = (Some(socket), None, PAUSES.0, reaped, others);
                 held
             }
             Err(_) => {
@@ -65,7 +86,7 @@ impl Link {
         }
     }
 
-    fn try_connect(&self, hello: &ToGuardian, lent: &Lent<'_>) -> io::Result<(OwnedFd, Option<i32>, Held)> {
+    fn try_connect(&self, hello: &ToGuardian, lent: &Lent<'_>) -> io::Result<Reached> {
         let path = self.project.socket();
         let socket = socket::call(&path, SocketType::SEQPACKET).or_else(|_| {
             // Not a subreaper meanwhile: the guardian must not become a child of the one it is to outlive.
@@ -83,7 +104,7 @@ impl Link {
         let (said, held) = parcel::receive::<FromGuardian>(&socket)?;
         rustix::io::ioctl_fionbio(&socket, true)?;
         match said {
-            FromGuardian::Held { reaped } => Ok((socket, reaped, held)),
+            FromGuardian::Held { reaped, others } => Ok(Reached { socket, reaped, others, held }),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -143,6 +164,16 @@ impl Shim<'_> {
         if self.told && self.link.socket.is_some() {
             self.tell_started();
         }
+        self.hand_over();
+    }
+
+    /// A new guardian keeps what the last one did.
+    fn hand_over(&mut self) {
+        let kept = std::mem::take(&mut self.link.kept);
+        for (name, held) in &kept {
+            self.link.say(&ToGuardian::TakeOver { name: name.clone() }, &parcel::lend(held), &self.poll);
+        }
+        self.link.kept = kept;
     }
 
     pub(super) fn hear_guardian(&mut self) {
@@ -152,6 +183,13 @@ impl Shim<'_> {
                     self.reaped = Some(status);
                     if self.status_by.is_some() {
                         self.process_ended();
+                    }
+                }
+                Ok((FromGuardian::Keep { name }, held)) => drop(self.link.kept.insert(name, held)),
+                Ok((FromGuardian::Forget { name }, _)) => drop(self.link.kept.remove(&name)),
+                Ok((FromGuardian::Other { reaped }, _)) => {
+                    if let Some(id) = self.execs.is(&reaped) {
+                        self.exec_ended(id, Some(reaped.status));
                     }
                 }
                 Ok(_) => {}

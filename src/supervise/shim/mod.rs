@@ -1,8 +1,12 @@
 //! The shim: parent of one container's first process, and everything that is done for that container.
 
 mod clients;
+mod execs;
 mod life;
 mod link;
+mod news;
+mod orders;
+mod probe;
 mod streams;
 
 use std::fs::File;
@@ -26,7 +30,9 @@ use crate::record::{Phase, Record};
 use crate::socket;
 use crate::task::Task;
 use clients::Clients;
+use execs::Execs;
 use link::Link;
+use probe::Probing;
 use streams::Pipes;
 
 /// What an event is about; clients come after these.
@@ -39,7 +45,11 @@ mod number {
     pub(super) const ERR: u64 = 5;
     pub(super) const MASTER: u64 = 6;
     pub(super) const IN: u64 = 7;
+    pub(super) const MEMORY: u64 = 8;
+    pub(super) const PROBE: u64 = 9;
     pub(super) const CLIENTS: u64 = 16;
+    /// Further processes come after all clients there can be.
+    pub(super) const EXECS: u64 = 1 << 62;
 }
 
 /// How long an earlier shim may take to be gone; more than [`LINGER`].
@@ -66,6 +76,14 @@ struct Shim<'a> {
     signals: OwnedFd,
     listener: OwnedFd,
     process: Option<OwnedFd>,
+    /// Tells that memory ran out.
+    memory: Option<OwnedFd>,
+    /// Processes that were known to have ended for want of it.
+    memory_kills: u64,
+    /// When they are counted next.
+    memory_at: Option<Duration>,
+    execs: Execs,
+    probing: Option<Probing>,
     /// Wait status of the first process, told by the guardian or reaped among others.
     reaped: Option<i32>,
     /// It has ended; its status is looked for until then.
@@ -127,6 +145,11 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         reaped,
         clients: Clients::default(),
         process: None,
+        execs: Execs::default(),
+        probing: None,
+        memory: None,
+        memory_kills: 0,
+        memory_at: None,
         status_by: None,
         ending: None,
         log_again: None,
@@ -135,6 +158,9 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         launched: false,
     };
     let order = ticket.filter(|ticket| known != Some(*ticket));
+    if shim.record.boot == identity::boot() && (order.is_none() || shim.record.phase != Phase::Ended) {
+        shim.tell_missing();
+    }
     shim.resume(order);
     shim.attend()
 }
@@ -171,14 +197,14 @@ impl Shim<'_> {
             }
             let limit = if has_more { Some(Duration::ZERO) } else { limit };
             for (number, ready) in self.poll.wait(limit)? {
-                self.event(number, ready);
+                self.ready(number, ready);
             }
         }
         self.leave();
         Ok(())
     }
 
-    fn event(&mut self, number: u64, ready: Ready) {
+    fn ready(&mut self, number: u64, ready: Ready) {
         match number {
             number::LISTENER => self.clients.accept(&self.listener, &self.poll),
             number::GUARDIAN => self.hear_guardian(),
@@ -192,7 +218,10 @@ impl Shim<'_> {
                     self.clients.unblock(&mut self.pipes, &self.poll);
                 }
             }
+            number::MEMORY => self.memory_ran_out(),
             number::IN => self.clients.unblock(&mut self.pipes, &self.poll),
+            number::PROBE => self.probe_output(),
+            number::EXECS.. => self.exec_ready(number),
             client => self.serve(client, ready),
         }
     }
@@ -207,8 +236,10 @@ impl Shim<'_> {
         };
         let ending = self.ending.as_ref().map(|(_, at)| *at);
         let soon = self.status_by.map(|_| kernel::since_boot() + Duration::from_millis(20));
-        [kill_at, until, ending, soon, self.log_again, self.linger, self.link.again, self.pipes.master_again]
+        let own = [self.log_again, self.linger, self.link.again, self.pipes.master_again, self.memory_at];
+        [kill_at, until, ending, soon, self.execs.due(), self.health_due()]
             .into_iter()
+            .chain(own)
             .flatten()
             .min()
     }
@@ -227,6 +258,13 @@ impl Shim<'_> {
             self.log_again = None;
             self.pipes.watch(&self.poll, true);
         }
+        if due(self.memory_at) {
+            self.count_memory_kills();
+        }
+        if due(self.health_due()) {
+            self.attend_health();
+        }
+        self.look_for_exits();
         if self.status_by.is_some() {
             self.process_ended();
         }

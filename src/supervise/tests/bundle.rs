@@ -62,6 +62,14 @@ pub(crate) fn task(rig: &Rig, name: &str, script: &str, terminal: bool) -> Task 
     task
 }
 
+/// Changes the spec of a task's bundle.
+pub(crate) fn patch(task: &Task, change: impl FnOnce(&mut serde_json::Value)) {
+    let path = task.bundle.join("config.json");
+    let mut spec = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut spec);
+    fs::write(path, spec.to_string()).unwrap();
+}
+
 /// Folders of groups that are left of a container.
 pub(crate) fn groups(rig: &Rig, name: &str) -> Vec<PathBuf> {
     let wanted = cgroup(rig, name);

@@ -50,6 +50,9 @@ impl Rig {
             stop_signal: 15,
             grace: 10_000,
             log: Limits::default(),
+            layers: None,
+            changed: Vec::new(),
+            health: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Mistakes and warnings as data, for editors: `config --format json` of files that are wrong, and `config --diagnostics --format json`.
 
-use rcompose_spec::{Place, Report, Span, SpecErrors, Warning};
+use rcompose_spec::{Finding, Note, Place, Report, Span, SpecErrors};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -24,7 +24,7 @@ pub(super) fn failed(session: &Session, failure: &Failure, data_only: bool) -> R
 }
 
 /// Prints that nothing is wrong, and what is worth saying.
-pub(super) fn passed(session: &Session, warnings: &[Warning]) -> Result<u8, Failure> {
+pub(super) fn passed(session: &Session, warnings: &[Finding]) -> Result<u8, Failure> {
     let warnings: Vec<Value> = warnings.iter().map(|warning| warning_json(warning, &session.caller)).collect();
     output::out(&document(&[], &warnings))?;
     Ok(0)
@@ -53,9 +53,10 @@ fn error_json(report: &Report, caller: &Caller) -> Value {
     })
 }
 
-fn warning_json(warning: &Warning, caller: &Caller) -> Value {
+fn warning_json(warning: &Finding, caller: &Caller) -> Value {
     let at = |span: &Span| super::place_json(span, caller);
-    let notes: Vec<Value> = warning.notes.iter().map(|note| json!({ "message": note.label, "at": at(&note.span) })).collect();
+    let places =
+        |notes: &[Note]| -> Vec<Value> { notes.iter().map(|note| json!({ "message": note.label, "at": at(&note.span) })).collect() };
     json!({
         "code": warning.code.name(),
         "path": Some(warning.path.as_str()).filter(|path| !path.is_empty()),
@@ -63,7 +64,8 @@ fn warning_json(warning: &Warning, caller: &Caller) -> Value {
         "at": warning.span.as_ref().map(at),
         "label": Some(warning.label.as_str()).filter(|label| !label.is_empty()),
         "hint": warning.hint,
-        "notes": notes,
+        "notes": places(&warning.notes),
+        "chain": places(&warning.chain),
     })
 }
 

@@ -60,7 +60,7 @@ async fn resolve(client: Arc<Client>, name: Reference, stop: Arc<AtomicBool>) ->
 fn without_the_rest(loaded: &Loaded) -> Loaded {
     let services = loaded.project.services.iter().map(|(name, service)| {
         let pinned = Service { name: service.name.clone(), image: service.image.clone(), ..Service::default() };
-        (name.clone(), pinned)
+        (name.clone(), Box::new(pinned))
     });
     Loaded {
         project: Project { services: services.collect(), ..Project::default() },

@@ -62,7 +62,11 @@ fn as_service(session: &Session, args: &RunArgs) -> Result<Service, Failure> {
             return Err(Failure::usage(messages.join("; "), "see --publish, --volume and --env-from-file"));
         }
     };
-    project.services.remove("run").ok_or_else(|| Failure::refused("the flags of `run` make no service"))
+    project
+        .services
+        .remove("run")
+        .map(|service| *service)
+        .ok_or_else(|| Failure::refused("the flags of `run` make no service"))
 }
 
 fn port(port: &Port) -> Result<PortSpec, Failure> {

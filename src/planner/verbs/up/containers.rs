@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
     /// Stops a container where it runs, and removes it.
     pub(super) fn take_away(&mut self, container: &'a ObservedContainer, because: &Reason) {
         let service = container.service().and_then(|service| self.project.services.get(service));
-        let stopping = stop_steps(&mut self.draft, service, container, self.options.timeout, because);
+        let stopping = stop_steps(&mut self.draft, service.map(AsRef::as_ref), container, self.options.timeout, because);
         let remove = Action::RemoveContainer { name: container.name.clone(), volumes: false };
         let removed = self.draft.add(remove, because.clone(), stopping.map(|it| it.last));
         self.free_volumes(container, removed);

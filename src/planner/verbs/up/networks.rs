@@ -118,7 +118,7 @@ impl Builder<'_> {
         let service = container
             .service()
             .and_then(|it| self.project.services.get(it).or_else(|| self.project.disabled.get(it)));
-        let stopping = stop_steps(&mut self.draft, service, container, self.options.timeout, &because);
+        let stopping = stop_steps(&mut self.draft, service.map(AsRef::as_ref), container, self.options.timeout, &because);
         if let Some(stopping) = stopping {
             self.draft.after(detached, stopping.last);
         }

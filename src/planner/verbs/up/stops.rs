@@ -44,7 +44,7 @@ impl Builder<'_> {
         let Some(existing) = unit.existing.filter(|_| unit.stopped.is_none()) else {
             return;
         };
-        let service = self.project.services.get(name);
+        let service = self.project.services.get(name).map(AsRef::as_ref);
         let stopping = stop_steps(&mut self.draft, service, existing, self.options.timeout, &because);
         if let (Some(stopping), Some(created)) = (stopping, unit.created.filter(|_| is_recreated(unit) && !stops_first)) {
             self.draft.after(stopping.first, created);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rcompose_spec::{Files, Given, Kind, Loaded, Selection, SpecErrors, discover, load, select};
 
@@ -17,23 +17,6 @@ impl Files for Disk {
     fn kind(&self, path: &Path) -> Option<Kind> {
         let meta = std::fs::metadata(path).ok()?;
         Some(if meta.is_dir() { Kind::Folder } else { Kind::File })
-    }
-}
-
-/// Texts by their path.
-#[derive(Default)]
-pub struct Memory(pub BTreeMap<PathBuf, Vec<u8>>);
-
-impl Files for Memory {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn kind(&self, path: &Path) -> Option<Kind> {
-        if self.0.contains_key(path) {
-            return Some(Kind::File);
-        }
-        self.0.keys().any(|file| file.starts_with(path)).then_some(Kind::Folder)
     }
 }
 

@@ -6,7 +6,10 @@ fn main() {
     let words: Vec<std::ffi::OsString> = std::env::args_os().collect();
     let texts: Vec<&str> = words.iter().map(|it| it.to_str().unwrap()).collect();
     let done = match texts.get(1..).unwrap_or_default() {
-        ["__guard", folder] => rcompose_supervise::guard(folder.as_ref()),
+        ["__guard", folder] => {
+            rcompose_runtime::protect(&words).unwrap();
+            rcompose_supervise::guard(folder.as_ref())
+        }
         ["__shim", folder, ticket @ ..] => {
             rcompose_runtime::protect(&words).unwrap();
             rcompose_supervise::shim(folder.as_ref(), ticket.first().map(|it| it.parse().unwrap()), &rcompose_supervise::Oci)

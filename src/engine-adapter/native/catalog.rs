@@ -1,0 +1,136 @@
+//! Finds what is written down, by name and by id.
+
+use std::fs;
+use std::io;
+
+use rcompose_engine_adapter::{ContainerName, NetworkName, Result, VolumeName};
+
+use crate::document::{self, Container, Network, Volume};
+use crate::error;
+use crate::file::{self, Lock};
+use crate::place::{Places, is_name};
+
+/// Before the name of a folder that is on its way out.
+pub(crate) const GONE: &str = ".gone-";
+
+impl Places {
+    /// Makes the folders of an engine.
+    pub(crate) fn make(&self) -> Result<()> {
+        for folder in [self.containers(), self.names(), self.networks(), self.volumes(), self.projects()] {
+            file::private(&folder)?;
+        }
+        Ok(())
+    }
+
+    /// Finds a container's id by its name, its id, or the first digits of its id.
+    pub(crate) fn id(&self, name: &ContainerName) -> Result<Option<String>> {
+        let text = name.as_str();
+        if !is_name(text) {
+            return Ok(None);
+        }
+        let path = self.names().join(text);
+        match fs::read_to_string(&path) {
+            Ok(id) => return Ok(Some(id)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error::file("read", &path)(error)),
+        }
+        if text.len() < 12 || !text.bytes().all(|it| it.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        let mut fitting = file::names(&self.containers())?.into_iter().filter(|id| id.starts_with(text));
+        Ok(fitting.next().filter(|_| fitting.next().is_none()))
+    }
+
+    /// Reads a container by its id; nothing where it is not there, or is still being made.
+    pub(crate) fn read(&self, id: &str) -> Result<Option<Container>> {
+        let found: Option<Container> = file::read(&self.container(id).document())?;
+        if let Some(found) = &found {
+            document::check_form("container", found.name.as_str(), found.form)?;
+        }
+        Ok(found)
+    }
+
+    /// Finds a container by its name.
+    pub(crate) fn find(&self, name: &ContainerName) -> Result<Option<Container>> {
+        let id = self.id(name)?;
+        let found = id.map_or(Ok(None), |id| self.read(&id))?;
+        Ok(found.filter(|it| is_meant(it, name)))
+    }
+
+    /// Finds a container that must be there.
+    pub(crate) fn known(&self, name: &ContainerName) -> Result<Container> {
+        self.find(name)?.ok_or_else(|| error::absent("container", name))
+    }
+
+    /// Reads all containers. One whose document is damaged is an error that names it: nothing is done over its head.
+    pub(crate) fn all(&self) -> Result<Vec<Container>> {
+        let ids = file::names(&self.containers())?;
+        ids.iter().filter(|it| is_name(it)).filter_map(|id| self.read(id).transpose()).collect()
+    }
+
+    /// Holds a container while something is done with it, and reads it as it is then.
+    pub(crate) fn hold(&self, name: &ContainerName) -> Result<Option<(Container, Lock)>> {
+        let Some(id) = self.id(name)? else { return Ok(None) };
+        let place = self.container(&id);
+        if !place.folder.is_dir() {
+            return Ok(None);
+        }
+        let lock = file::lock(&place.lock())?;
+        Ok(self.read(&id)?.filter(|it| is_meant(it, name)).map(|found| (found, lock)))
+    }
+
+    /// As [`Places::hold`], for one that must be there.
+    pub(crate) fn hold_known(&self, name: &ContainerName) -> Result<(Container, Lock)> {
+        self.hold(name)?.ok_or_else(|| error::absent("container", name))
+    }
+
+    pub(crate) fn network(&self, name: &NetworkName) -> Result<Option<Network>> {
+        if !is_name(name.as_str()) {
+            return Ok(None);
+        }
+        let found: Option<Network> = file::read(&self.networks().join(format!("{name}.json")))?;
+        if let Some(found) = &found {
+            document::check_form("network", name.as_str(), found.form)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads all networks.
+    pub(crate) fn all_networks(&self) -> Result<Vec<Network>> {
+        let names = file::names(&self.networks())?;
+        let names = names.iter().filter_map(|it| it.strip_suffix(".json"));
+        names.filter_map(|name| self.network(&name.into()).transpose()).collect()
+    }
+
+    pub(crate) fn volume_document(&self, name: &VolumeName) -> Result<Option<Volume>> {
+        if !is_name(name.as_str()) {
+            return Ok(None);
+        }
+        let found: Option<Volume> = file::read(&self.volume(name.as_str()).join("volume.json"))?;
+        if let Some(found) = &found {
+            document::check_form("volume", name.as_str(), found.form)?;
+        }
+        Ok(found)
+    }
+
+    /// Reads all volumes.
+    pub(crate) fn all_volumes(&self) -> Result<Vec<(VolumeName, Volume)>> {
+        let mut all = Vec::new();
+        for name in file::names(&self.volumes())? {
+            let name = VolumeName::from(name);
+            all.extend(self.volume_document(&name)?.map(|it| (name, it)));
+        }
+        Ok(all)
+    }
+
+    /// Held while names, networks or volumes change.
+    pub(crate) fn lock(&self) -> Result<Lock> {
+        file::lock(&self.root.join("engine.lock"))
+    }
+}
+
+/// Tells whether a container is the one that a name or an id means. A rename that was cut off leaves a name that leads to a container
+/// which is not called so.
+pub(crate) fn is_meant(found: &Container, name: &ContainerName) -> bool {
+    found.name == *name || found.id.starts_with(name.as_str())
+}

@@ -1,0 +1,14 @@
+//! Containers, from made to removed.
+
+mod create;
+mod facts;
+mod init;
+mod life;
+mod mounts;
+mod remove;
+mod start;
+
+pub(crate) use create::{create, new_id};
+pub(crate) use life::{kill, pause, rename, stop, wait};
+pub(crate) use remove::{changed, remove, sweep};
+pub(crate) use start::start;

@@ -1,0 +1,147 @@
+//! Removing containers, and what is done when one ends.
+
+use rcompose_engine_adapter::{ContainerName, Result};
+use rcompose_supervise::{Phase, Record, forget};
+
+use super::{life, mounts};
+use crate::catalog::{GONE, is_meant};
+use crate::document::Container;
+use crate::engine::Native;
+use crate::error;
+use crate::file;
+use crate::link;
+use crate::place::is_name;
+use crate::volume;
+
+/// Removes a container, killing it if it runs; absent is success.
+pub(crate) fn remove(native: &Native, name: &ContainerName, volumes: bool) -> Result<()> {
+    let Some(id) = native.places.id(name)? else { return Ok(()) };
+    let Some((container, lock)) = native.places.hold(name)? else {
+        // Nothing but a name, or what was made half.
+        clear_remains(native, &id, name)?;
+        return Ok(());
+    };
+    let removed = remove_held(native, container, volumes);
+    drop(lock);
+    removed
+}
+
+/// As [`remove`], for one that is held.
+fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Result<()> {
+    let places = &native.places;
+    if !container.removing {
+        container.removing = true;
+        file::write(&places.container(&container.id).document(), &container)?;
+    }
+    life::end(native, &container)?;
+    link::leave(native, &container)?;
+    mounts::detach(native, &container.id)?;
+    let shim = places.shim(container.project(), &container.id)?;
+    forget(&shim).map_err(error::supervise("remove what is left of a container"))?;
+    mounts::remove_files(native, &container.id)?;
+    native.images.unpin(&container.id).map_err(error::image)?;
+    // The document goes with its folder, first of all: without it there is nothing left to be asked about.
+    let folder = places.container(&container.id).folder;
+    let gone = folder.with_file_name(format!("{GONE}{}", container.id));
+    std::fs::rename(&folder, &gone).map_err(error::file("remove", &folder))?;
+    file::remove(&places.names().join(container.name.as_str()))?;
+    file::remove_folder(&gone)?;
+    native.tell("container", container.name.as_str(), "destroy", &container.labels);
+    native.forget_project(container.project())?;
+    if volumes {
+        for bound in container.volumes.iter().filter(|it| it.anonymous) {
+            match volume::remove(native, &bound.volume) {
+                // Another container took it over: then it is not this one's to remove.
+                Err(error) if error.kind == rcompose_engine_adapter::ErrorKind::Conflict => {}
+                other => other?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Clears away what a client that was killed left of a container: a name without a document. Tells whether the name is free now.
+pub(super) fn clear_remains(native: &Native, id: &str, name: &ContainerName) -> Result<bool> {
+    let places = &native.places;
+    let place = places.container(id);
+    if place.folder.is_dir() {
+        let Some(_lock) = file::try_lock(&place.lock())? else {
+            return Ok(false);
+        };
+        if let Some(found) = places.read(id)? {
+            if is_meant(&found, name) {
+                return Ok(false);
+            }
+            // A rename was cut off: the container has another name, and keeps it.
+            file::remove(&places.names().join(name.as_str()))?;
+            return Ok(true);
+        }
+        native.images.unpin(id).map_err(error::image)?;
+        mounts::remove_files(native, id)?;
+        file::remove_folder(&place.folder)?;
+    }
+    let path = places.names().join(name.as_str());
+    // Somebody else may have taken the name since.
+    if std::fs::read_to_string(&path).is_ok_and(|holder| holder == id) {
+        file::remove(&path)?;
+    }
+    Ok(true)
+}
+
+/// Removes what killed clients left: containers that were never made whole, and what is on its way out.
+pub(crate) fn sweep(native: &Native) -> Result<()> {
+    let places = &native.places;
+    for folder in [places.containers(), places.volumes()] {
+        for name in file::names(&folder)?.iter().filter(|it| it.starts_with(GONE)) {
+            // Whoever takes it away may still be at it.
+            let _other = file::remove_folder(&folder.join(name));
+        }
+    }
+    let ids = file::names(&places.containers())?;
+    let is_half = |id: &&String| is_name(id) && !file::exists(&places.container(id).document());
+    let held_by_none =
+        |name: &&String| std::fs::read_to_string(places.names().join(name)).is_ok_and(|id| !file::exists(&places.container(&id).folder));
+    let names = file::names(&places.names())?;
+    if !ids.iter().any(|id| is_half(&id)) && !names.iter().any(|name| held_by_none(&name)) {
+        return Ok(());
+    }
+    // Names are taken, and folders of containers made, with this lock held: what is found is surely left over.
+    let _engine = places.lock()?;
+    for name in names.iter().filter(held_by_none) {
+        file::remove(&places.names().join(name))?;
+    }
+    for id in ids.iter().filter(is_half) {
+        let place = places.container(id);
+        if let Some(_lock) = file::try_lock(&place.lock())?
+            && !file::exists(&place.document())
+        {
+            native.images.unpin(id).map_err(error::image)?;
+            mounts::remove_files(native, id)?;
+            file::remove_folder(&place.folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does what follows from a change of a container: called by its shim, in a process of its own.
+///
+/// # Errors
+/// Something of it stays.
+pub(crate) fn changed(native: &Native, id: &str) -> Result<()> {
+    let name = ContainerName::from(id);
+    let Some((container, lock)) = native.places.hold(&name)? else {
+        return Ok(());
+    };
+    let record: Option<Record> = native.places.record(&container)?;
+    if record.is_some_and(|it| it.phase == Phase::Ended) {
+        link::leave(native, &container)?;
+        mounts::detach(native, &container.id)?;
+        if container.spec.auto_remove {
+            remove_held(native, container, true)?;
+        }
+    } else {
+        link::refresh(native, &native.places.project_name(container.project()))?;
+    }
+    drop(lock);
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! Errors of the rooms below, as those of an engine.
+
+use std::io;
+use std::path::Path;
+
+pub(crate) use rcompose_engine_adapter::Result;
+use rcompose_engine_adapter::{EngineError, ErrorKind};
+use rcompose_image::{ImageError, Problem};
+use rcompose_network::{NetworkError, PortError};
+use rcompose_runtime::RuntimeError;
+use rcompose_supervise::SuperviseError;
+
+/// Says what was tried with which file.
+pub(crate) fn file<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> EngineError + 'a {
+    move |error| {
+        let kind = match error.kind() {
+            io::ErrorKind::PermissionDenied => ErrorKind::Denied,
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ => ErrorKind::Other,
+        };
+        let full = error.kind() == io::ErrorKind::StorageFull;
+        let hint = if full {
+            ": the disk is full; free some of it, then repeat the command"
+        } else {
+            ""
+        };
+        EngineError::new(kind, format!("cannot {doing} {}{hint}", path.display())).caused_by(error)
+    }
+}
+
+/// As [`file`], for what a file holds.
+pub(crate) fn malformed(path: &Path, error: serde_json::Error) -> EngineError {
+    let message = format!("{} cannot be understood: it was written by another version, or damaged; nothing was changed", path.display());
+    EngineError::new(ErrorKind::Other, message).caused_by(error)
+}
+
+pub(crate) fn absent(what: &str, name: impl std::fmt::Display) -> EngineError {
+    EngineError::new(ErrorKind::NotFound, format!("there is no {what} {name}"))
+}
+
+pub(crate) fn conflict(message: impl Into<String>) -> EngineError {
+    EngineError::new(ErrorKind::Conflict, message)
+}
+
+pub(crate) fn invalid(message: impl Into<String>) -> EngineError {
+    EngineError::new(ErrorKind::Invalid, message)
+}
+
+/// Says what was tried when the room of shims and guardians failed.
+pub(crate) fn supervise(doing: &'static str) -> impl FnOnce(SuperviseError) -> EngineError {
+    move |error| {
+        let kind = match &error {
+            SuperviseError::Launch { .. } | SuperviseError::Name { .. } => ErrorKind::Invalid,
+            SuperviseError::Refused { .. } => ErrorKind::Conflict,
+            SuperviseError::NoGuardian { .. } => ErrorKind::Unreachable,
+            _ => ErrorKind::Other,
+        };
+        EngineError::new(kind, format!("cannot {doing}: {}", error.chain()))
+    }
+}
+
+/// Says what was tried when the launcher failed.
+pub(crate) fn runtime(doing: &'static str) -> impl FnOnce(RuntimeError) -> EngineError {
+    move |error| EngineError::new(ErrorKind::Other, format!("cannot {doing}: {}", error.chain()))
+}
+
+/// Says what went wrong with an image.
+pub(crate) fn image(error: ImageError) -> EngineError {
+    let kind = match &error {
+        ImageError::NoSuchImage { .. } => ErrorKind::ImageMissing,
+        ImageError::InUse { .. } => ErrorKind::Conflict,
+        ImageError::Reference { .. } | ImageError::Digest { .. } | ImageError::Platform { .. } => ErrorKind::Invalid,
+        ImageError::Registry { problem, .. } => match &**problem {
+            Problem::NotFound { .. } => ErrorKind::ImageMissing,
+            Problem::Denied { .. } => ErrorKind::Denied,
+            _ => ErrorKind::Unreachable,
+        },
+        _ => ErrorKind::Other,
+    };
+    EngineError::new(kind, rcompose_runtime::chain(&error))
+}
+
+/// Says what it was about when the room of networks failed.
+pub(crate) fn network(what: &str) -> impl FnOnce(NetworkError) -> EngineError + '_ {
+    move |error| {
+        let kind = match &error {
+            NetworkError::Port(PortError::Taken { port, .. }) => ErrorKind::PortTaken { port: *port },
+            NetworkError::Port(_) => ErrorKind::Invalid,
+            NetworkError::NoKind { .. } => ErrorKind::Unsupported,
+            NetworkError::Foreign { .. } | NetworkError::BridgeFull { .. } => ErrorKind::Conflict,
+            _ => ErrorKind::Other,
+        };
+        EngineError::new(kind, format!("{what}: {}", rcompose_runtime::chain(&error)))
+    }
+}

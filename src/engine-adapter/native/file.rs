@@ -1,0 +1,169 @@
+//! Files of state: written whole or not at all, and so that they stay.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{self, Result};
+
+/// Makes a folder that only its owner may enter, and those above it.
+pub(crate) fn private(folder: &Path) -> Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(error::file("make the folder", folder))
+}
+
+/// Reads a document; nothing where there is none.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error::file("read", path)(error)),
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|it| error::malformed(path, it)),
+    }
+}
+
+/// Writes a document so that a loss of power finds the old one or the new one.
+pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec(document).map_err(|it| error::malformed(path, it))?;
+    put(path, &text, true).map_err(error::file("write", path))
+}
+
+/// Writes a file that is made anew after a start of the machine anyway.
+pub(crate) fn write_volatile(path: &Path, content: &[u8]) -> Result<()> {
+    put(path, content, false).map_err(error::file("write", path))
+}
+
+fn put(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(content)?;
+    if durable {
+        file.sync_all()?;
+    }
+    fs::rename(&draft, path)?;
+    if durable { sync_folder(path) } else { Ok(()) }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Takes a name for a text, which whoever reads the name finds; nothing where the name is taken. Whole or not at all: the file gets its
+/// name once it is written.
+pub(crate) fn claim(path: &Path, text: &str, draft: &Path) -> Result<bool> {
+    let made = || -> io::Result<bool> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        let linked = fs::hard_link(draft, path);
+        fs::remove_file(draft)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => sync_folder(path).map(|()| true),
+        }
+    };
+    made().map_err(error::file("write", path))
+}
+
+/// Tells whether a file is there.
+pub(crate) fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Removes a file; absence is success.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    gone(fs::remove_file(path)).map_err(error::file("remove", path))
+}
+
+/// Removes a folder with all in it; absence is success.
+pub(crate) fn remove_folder(path: &Path) -> Result<()> {
+    gone(fs::remove_dir_all(path)).map_err(error::file("remove", path))
+}
+
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Lists the names in a folder, sorted; an absent folder has none.
+pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(error::file("read the folder", folder))?,
+    };
+    let mut names: Vec<String> = entries.flatten().filter_map(|it| it.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// A lock, given back when it is dropped or its holder dies.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "closing it gives the lock back")] File);
+
+/// Takes the lock on a file; waits for whoever has it.
+pub(crate) fn lock(path: &Path) -> Result<Lock> {
+    let file = open_lock(path)?;
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))
+        .map_err(|errno| error::file("lock", path)(errno.into()))?;
+    Ok(Lock(file))
+}
+
+/// Takes the lock on a file unless somebody has it.
+pub(crate) fn try_lock(path: &Path) -> Result<Option<Lock>> {
+    let file = open_lock(path)?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(errno) => Err(error::file("lock", path)(errno.into())),
+    }
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).clone();
+    options.open(path).map_err(error::file("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_claimed_once_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (name, draft) = (folder.path().join("web"), folder.path().join("draft"));
+        assert!(claim(&name, "one", &draft).unwrap());
+        assert!(!claim(&name, "two", &draft).unwrap());
+        assert_eq!(fs::read_to_string(&name).unwrap(), "one");
+        assert!(!draft.exists());
+    }
+
+    #[test]
+    fn what_is_absent_is_removed_already() {
+        let folder = tempfile::tempdir().unwrap();
+        remove(&folder.path().join("x")).unwrap();
+        remove_folder(&folder.path().join("x")).unwrap();
+        assert_eq!(read::<u32>(&folder.path().join("x")).unwrap(), None);
+        fs::write(folder.path().join("y"), "{").unwrap();
+        assert!(read::<u32>(&folder.path().join("y")).unwrap_err().message.contains("cannot be understood"));
+    }
+
+    #[test]
+    fn a_lock_excludes_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = lock(&path).unwrap();
+        assert!(try_lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(try_lock(&path).unwrap().is_some());
+    }
+}

@@ -1,0 +1,187 @@
+//! A container's ends on networks: made when it starts, taken away when it ends; and what follows for its project's rules and names.
+
+mod change;
+mod etc;
+mod join;
+mod lease;
+mod names;
+mod ports;
+mod refresh;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
+
+use rcompose_engine_adapter::{Attachment, ContainerName, NetworkMode, NetworkName, Protocol, Result};
+use rcompose_network::netns;
+use serde::{Deserialize, Serialize};
+
+use crate::document::Container;
+use crate::engine::Native;
+use crate::error;
+use crate::file;
+use crate::place::Places;
+
+pub(crate) use change::{connect, disconnect, renamed};
+pub(crate) use join::join;
+pub(crate) use refresh::refresh;
+
+/// How a container that runs is connected.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Joined {
+    pub(crate) endpoints: BTreeMap<NetworkName, Endpoint>,
+    pub(crate) ports: Vec<Port>,
+    /// It is being taken off: nobody is led to it any more.
+    #[serde(default)]
+    pub(crate) leaving: bool,
+}
+
+/// Its end on a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) interface: String,
+    pub(crate) ipv4: Option<Ipv4Addr>,
+    pub(crate) ipv6: Option<Ipv6Addr>,
+}
+
+impl Endpoint {
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.ipv4.map(IpAddr::V4).into_iter().chain(self.ipv6.map(IpAddr::V6))
+    }
+}
+
+/// A port of the host that it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Port {
+    pub(crate) host_ip: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) target: u16,
+    pub(crate) protocol: Protocol,
+    /// What was asked for, which tells a port of all addresses from one of a family.
+    pub(crate) asked_ip: Option<IpAddr>,
+}
+
+impl Joined {
+    fn path(places: &Places, container: &Container) -> PathBuf {
+        places.project(container.project()).folder().join(format!(".{}.links", container.id))
+    }
+
+    /// Reads how a container is connected; not at all where that was not written down.
+    pub(crate) fn read(places: &Places, container: &Container) -> Result<Self> {
+        Ok(file::read(&Self::path(places, container))?.unwrap_or_default())
+    }
+
+    fn write(&self, places: &Places, container: &Container) -> Result<()> {
+        let path = Self::path(places, container);
+        let text = serde_json::to_vec(self).map_err(|it| error::malformed(&path, it))?;
+        file::write_volatile(&path, &text)
+    }
+}
+
+/// The networks that a container is to be attached to; the default one where nothing else was said.
+fn attachments(container: &Container) -> Vec<Attachment> {
+    let named = |network: &str| Attachment {
+        network: network.into(),
+        aliases: Vec::new(),
+        ipv4_address: None,
+        ipv6_address: None,
+        link_local_ips: Vec::new(),
+        mac_address: None,
+        interface_name: None,
+        gateway_priority: None,
+        driver_opts: BTreeMap::new(),
+        links: Vec::new(),
+    };
+    match &container.spec.network {
+        NetworkMode::Networks { attachments } => attachments.clone(),
+        NetworkMode::Bridge => vec![named(crate::network::DEFAULT)],
+        NetworkMode::Other { text } => vec![named(text)],
+        NetworkMode::None | NetworkMode::Host | NetworkMode::Container { .. } => Vec::new(),
+    }
+}
+
+/// Tells whether a container has a network of its own that must be made.
+fn has_own(container: &Container) -> bool {
+    matches!(
+        container.spec.network,
+        NetworkMode::Networks { .. } | NetworkMode::Bridge | NetworkMode::Other { .. } | NetworkMode::None
+    )
+}
+
+fn own_namespace(places: &Places, container: &Container) -> PathBuf {
+    places.project(container.project()).folder().join(format!(".{}.net", container.id))
+}
+
+/// Returns the network namespace that a container is put into; nothing for the host's.
+pub(crate) fn namespace(native: &Native, container: &Container) -> Result<Option<PathBuf>> {
+    match &container.spec.network {
+        NetworkMode::Host => Ok(None),
+        NetworkMode::Container { container: other } => {
+            let owner = owner(native, other, container)?;
+            match &owner.spec.network {
+                NetworkMode::Host => Ok(Some(PathBuf::from("/proc/1/ns/net"))),
+                _ => Ok(Some(own_namespace(&native.places, &owner))),
+            }
+        }
+        _ => Ok(Some(own_namespace(&native.places, container))),
+    }
+}
+
+/// Follows `container:` to who has the network.
+fn owner(native: &Native, name: &ContainerName, asker: &Container) -> Result<Container> {
+    const DEEPEST: u32 = 16;
+    let mut next = name.clone();
+    for _ in 0..DEEPEST {
+        let found = native.places.known(&next)?;
+        match &found.spec.network {
+            NetworkMode::Container { container } => next = container.clone(),
+            _ => return Ok(found),
+        }
+    }
+    Err(error::conflict(format!("container {}: network_mode leads in a circle over {name}", asker.name)))
+}
+
+/// Whose `/etc/hosts` and `/etc/resolv.conf` a container has: its own, or those of the container whose network it shares.
+pub(crate) fn files_owner(native: &Native, container: &Container) -> Result<Option<String>> {
+    match &container.spec.network {
+        NetworkMode::Container { container: other } => Ok(Some(owner(native, other, container)?.id)),
+        _ => Ok(Some(container.id.clone())),
+    }
+}
+
+/// Counts a container that runs now among the replicas of its service.
+pub(crate) fn started(native: &Native, container: &Container) -> Result<()> {
+    if container.spec.ports.is_empty() || !has_own(container) {
+        return Ok(());
+    }
+    refresh(native, &native.places.project_name(container.project()))
+}
+
+/// Takes away a container's ends; none is success.
+pub(crate) fn leave(native: &Native, container: &Container) -> Result<()> {
+    let places = &native.places;
+    let mut joined = Joined::read(places, container)?;
+    let known = file::exists(&Joined::path(places, container));
+    if known && has_own(container) {
+        joined.leaving = true;
+        joined.write(places, container)?;
+        refresh(native, &places.project_name(container.project()))?;
+    }
+    let path = own_namespace(places, container);
+    // Its interfaces go with it: taking each away costs 20 ms.
+    netns::remove(&path).map_err(error::network("remove the network namespace"))?;
+    for (network, endpoint) in &joined.endpoints {
+        for address in endpoint.addresses() {
+            lease::release(places, network, address, &container.id)?;
+            if joined.ports.iter().any(|it| it.protocol == Protocol::Udp) {
+                rcompose_network::conntrack::forget_udp(address).map_err(error::network("forget connections"))?;
+            }
+        }
+    }
+    ports::release(native, container, &joined)?;
+    file::remove(&Joined::path(places, container))?;
+    if joined.endpoints.keys().any(|it| it.as_str() == crate::network::DEFAULT) {
+        crate::network::drop_default(native)?;
+    }
+    Ok(())
+}

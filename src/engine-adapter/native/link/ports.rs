@@ -1,0 +1,178 @@
+//! Published ports of a container.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use rcompose_engine_adapter::{EngineError, ErrorKind, PortSpec, Protocol, Result, labels};
+use rcompose_network::{Held, NetworkError, PortError, PortRequest, hold};
+
+use super::join::End;
+use super::{Joined, Port};
+use crate::document::Container;
+use crate::engine::Native;
+use crate::error;
+use crate::file::{self, Lock};
+
+/// How long whoever holds a duplicate of a socket may take to close it, and how often it is looked.
+const LETTING_GO: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Chooses the ports of the host. One that another replica of the same service publishes for the same port of the container is shared.
+pub(super) fn publish(native: &Native, container: &Container, ends: &[End], joined: &mut Joined) -> Result<()> {
+    if container.spec.ports.is_empty() {
+        return Ok(());
+    }
+    if !ends
+        .iter()
+        .any(|it| !it.network.spec.internal && joined.endpoints.contains_key(&it.network.spec.name))
+    {
+        // As with Docker: nobody could come in.
+        native
+            .remarks
+            .add(&container.name, ["its published ports lead nowhere: it is on no network that has a way in".to_owned()]);
+        return Ok(());
+    }
+    // Until it is written down which ports they are, so that no other takes or lets go of the same ones.
+    let _lock = lock(native)?;
+    let binding = ends.iter().find_map(|it| it.options.host_binding);
+    let others = others(native, container)?;
+    for spec in &container.spec.ports {
+        let asked = spec.host_ip.or(binding);
+        let request = PortRequest { protocol: protocol(spec.protocol), host_ip: asked, published: spec.published };
+        let sharer = others.iter().find(|(sibling, port)| *sibling && is_shared(spec, asked, port));
+        let (port, held) = match sharer {
+            Some((_, port)) => (port.port, None),
+            None => {
+                let same = |it: &&Port| it.protocol == spec.protocol && overlaps(it.asked_ip, asked);
+                let promised = others.iter().map(|(_, it)| it).chain(&joined.ports).filter(same).map(|it| it.port);
+                let promised: Vec<u16> = promised.collect();
+                let is_free = |port: u16| !promised.contains(&port);
+                match kept_already(native, container, spec, asked)?.filter(|it| is_free(*it)) {
+                    Some(port) => (port, None),
+                    None => {
+                        let held = hold_patiently(&request, &promised, container).map_err(|it| named(native, container, it))?;
+                        (held.port, Some(held))
+                    }
+                }
+            }
+        };
+        joined.ports.push(Port {
+            host_ip: asked.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            port,
+            target: spec.target,
+            protocol: spec.protocol,
+            asked_ip: asked,
+        });
+        // Written down first: what is kept, and not known to be, would never be let go of.
+        joined.write(&native.places, container)?;
+        if let Some(held) = held {
+            keep(native, container, asked, &held)?;
+        }
+    }
+    Ok(())
+}
+
+fn lock(native: &Native) -> Result<Lock> {
+    file::lock(&native.places.run.join("ports.lock"))
+}
+
+/// Holds a port. One that was let go of just now is free once the shim that holds a duplicate of its socket has heard so.
+fn hold_patiently(request: &PortRequest, promised: &[u16], container: &Container) -> Result<Held> {
+    let what = format!("container {}", container.name);
+    let until = Instant::now() + LETTING_GO;
+    loop {
+        match hold(request, promised) {
+            Err(NetworkError::Port(PortError::Taken { .. })) if Instant::now() < until => std::thread::sleep(LOOK),
+            other => return other.map_err(error::network(&what)),
+        }
+    }
+}
+
+/// The port that is asked for, where the project holds it still: another replica is just leaving it, or a killed client left it.
+fn kept_already(native: &Native, container: &Container, spec: &PortSpec, asked: Option<IpAddr>) -> Result<Option<u16>> {
+    let Some((port, last)) = spec.published.filter(|(first, last)| first == last) else {
+        return Ok(None);
+    };
+    let kept = native.client(container).kept(&kept(protocol(spec.protocol), port, asked));
+    let kept = kept.map_err(error::supervise("ask whether a published port is held"))?;
+    Ok((!kept.is_empty()).then_some(last))
+}
+
+/// Lets the guardian hold a port: the kernel's rules reserve nothing.
+fn keep(native: &Native, container: &Container, asked: Option<IpAddr>, held: &Held) -> Result<()> {
+    let lent: Vec<BorrowedFd<'_>> = held.sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
+    let kept = kept(held.protocol, held.port, asked);
+    native.client(container).keep(&kept, &lent).map_err(error::supervise("hold a published port"))
+}
+
+/// Lets go of the ports of a container that no other one of its project shares.
+pub(super) fn release(native: &Native, container: &Container, joined: &Joined) -> Result<()> {
+    if joined.ports.is_empty() {
+        return Ok(());
+    }
+    let _lock = lock(native)?;
+    let others = others(native, container)?;
+    let client = native.client(container);
+    for port in &joined.ports {
+        let is_same = |it: &Port| (it.port, it.protocol, it.asked_ip) == (port.port, port.protocol, port.asked_ip);
+        if !others.iter().any(|(sibling, it)| *sibling && is_same(it)) {
+            let kept = kept(protocol(port.protocol), port.port, port.asked_ip);
+            client.release(&kept).map_err(error::supervise("let go of a published port"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Under which name the sockets of a port are kept, those of IPv4 first.
+pub(super) fn kept(protocol: rcompose_network::Protocol, port: u16, asked: Option<IpAddr>) -> String {
+    let address = asked.map_or_else(|| "any".to_owned(), |it| it.to_string());
+    format!("port-{protocol}-{port}-{address}")
+}
+
+/// Says which container has a port, where it is one of ours.
+fn named(native: &Native, container: &Container, error: EngineError) -> EngineError {
+    let ErrorKind::PortTaken { port } = error.kind else { return error };
+    let holder = native.places.all().unwrap_or_default().into_iter().find(|it| {
+        let joined = Joined::read(&native.places, it).unwrap_or_default();
+        it.id != container.id && joined.ports.iter().any(|it| it.port == port)
+    });
+    match holder {
+        Some(holder) => EngineError { message: format!("{}; container {} publishes it", error.message, holder.name), ..error },
+        None => error,
+    }
+}
+
+/// Ports of all other containers, and whether the container is a replica of the same service.
+fn others(native: &Native, container: &Container) -> Result<Vec<(bool, Port)>> {
+    let key = |it: &Container| Some((it.labels.get(labels::PROJECT)?.clone(), it.labels.get(labels::SERVICE)?.clone()));
+    let own = key(container);
+    let mut all = Vec::new();
+    for other in native.places.all()?.iter().filter(|it| it.id != container.id) {
+        let sibling = own.is_some() && key(other) == own;
+        let joined = Joined::read(&native.places, other)?;
+        if joined.leaving {
+            continue;
+        }
+        all.extend(joined.ports.into_iter().map(|it| (sibling, it)));
+    }
+    Ok(all)
+}
+
+/// Tells whether a replica may stand beside another behind one port: that port is asked for, and no range to choose from.
+fn is_shared(spec: &PortSpec, asked: Option<IpAddr>, port: &Port) -> bool {
+    spec.published == Some((port.port, port.port)) && spec.target == port.target && spec.protocol == port.protocol && asked == port.asked_ip
+}
+
+fn overlaps(one: Option<IpAddr>, other: Option<IpAddr>) -> bool {
+    let every = |it: Option<IpAddr>| it.is_none_or(|it| it.is_unspecified());
+    every(one) || every(other) || one == other
+}
+
+pub(super) fn protocol(protocol: Protocol) -> rcompose_network::Protocol {
+    match protocol {
+        Protocol::Tcp => rcompose_network::Protocol::Tcp,
+        Protocol::Udp => rcompose_network::Protocol::Udp,
+        Protocol::Sctp => rcompose_network::Protocol::Sctp,
+    }
+}

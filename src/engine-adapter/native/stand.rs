@@ -1,0 +1,81 @@
+//! How a container stands, from what its shim wrote down.
+
+use rcompose_engine_adapter::{ContainerState, Result};
+use rcompose_supervise::{Ended, Exit, Health, Phase, Record, boot};
+
+use crate::clock;
+use crate::document::Container;
+use crate::error;
+use crate::place::Places;
+use crate::sentence::Standing;
+
+/// Status of an end that nobody saw. It is not known, so it must not be 0; Docker takes 255 too, after a crash of its host.
+const UNKNOWN: i64 = 255;
+
+impl Places {
+    /// Reads what a container's shim wrote down last; nothing where it never ran.
+    pub(crate) fn record(&self, container: &Container) -> Result<Option<Record>> {
+        let found = Record::read(&self.container(&container.id).record()).map_err(error::supervise("read how a container stands"))?;
+        let Some(mut record) = found else { return Ok(None) };
+        record.health = Health::read(&self.shim(container.project(), &container.id)?);
+        Ok(Some(record))
+    }
+}
+
+/// Tells how a container stands. Whoever is written down as running, and does not, has lost shim and guardian together.
+pub(crate) fn standing(container: &Container, record: Option<&Record>) -> Standing {
+    let nothing = Standing { state: ContainerState::Created, health: None, up: 0, ended: 0, last: 0 };
+    let state = |state| Standing { state, ..nothing };
+    if container.removing {
+        return state(ContainerState::Removing);
+    }
+    if container.files_of.as_ref().is_some_and(|it| *it != boot()) {
+        // Its secrets were in memory and went with it: it has to be made anew.
+        return state(ContainerState::Dead);
+    }
+    let Some(record) = record else { return nothing };
+    let ended = |seen: Option<&Ended>| Standing {
+        state: ContainerState::Exited { code: seen.map_or(UNKNOWN, code) },
+        ended: seen.map_or(0, |it| clock::seconds_since(it.at)),
+        ..nothing
+    };
+    if record.phase == Phase::Ended {
+        return ended(record.ended.as_ref());
+    }
+    if record.boot != boot() {
+        return ended(None);
+    }
+    match &record.phase {
+        Phase::Running { who, since } if who.open().is_some() => {
+            let state = if record.paused { ContainerState::Paused } else { ContainerState::Running };
+            let health = record.health.as_ref().map(Health::status);
+            Standing { state, health, up: clock::since_boot().saturating_sub(*since).as_secs(), ..nothing }
+        }
+        Phase::Running { .. } => ended(None),
+        Phase::Pausing { .. } => Standing {
+            state: ContainerState::Restarting,
+            last: record.ended.as_ref().map_or(UNKNOWN, code),
+            ended: record.ended.as_ref().map_or(0, |it| clock::seconds_since(it.at)),
+            ..nothing
+        },
+        Phase::Starting | Phase::Made(_) => match &record.ended {
+            Some(_) => state(ContainerState::Restarting),
+            None => nothing,
+        },
+        Phase::Ended => ended(record.ended.as_ref()),
+    }
+}
+
+/// The status of an end as Docker gives it.
+pub(crate) fn code(ended: &Ended) -> i64 {
+    exit_code(&ended.exit)
+}
+
+pub(crate) fn exit_code(exit: &Exit) -> i64 {
+    exit.status().map_or(UNKNOWN, i64::from)
+}
+
+/// The status of a container's last end as Docker gives it.
+pub(crate) fn last_code(record: &Record) -> i64 {
+    record.ended.as_ref().map_or(UNKNOWN, code)
+}

@@ -1,0 +1,226 @@
+//! A container's interfaces.
+
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+
+use serde::{Deserialize, Serialize};
+
+use crate::linux::link::{self, Far, Hanging, Link, Near};
+use crate::linux::message::Batch;
+use crate::linux::netlink::Socket;
+use crate::linux::{netns, route, sysctl};
+use crate::{Cidr, Mac, NetworkError, Result, names};
+
+/// One container on one network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The project.
+    pub project: String,
+    /// What the interface hangs on.
+    pub on: On,
+    /// The interface's name in the container, as [`names::interfaces`] gives it.
+    pub interface: String,
+    /// Its hardware address, as [`Mac::of`] gives it; `None` leaves it to the kernel.
+    pub mac: Option<Mac>,
+    /// Its addresses with their subnets' prefixes.
+    pub addresses: Vec<Cidr>,
+    /// Gateways of the default routes, one for each family at most; empty when another network gives them.
+    pub gateways: Vec<IpAddr>,
+    /// Largest packet, in bytes; `None` is the kernel's.
+    pub mtu: Option<u32>,
+    /// Switches below `/proc/sys` of the container, as `net/ipv4/conf/eth0/log_martians`, with values.
+    pub switches: Vec<(String, String)>,
+}
+
+/// What an interface of a container hangs on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum On {
+    /// A bridge, by a pair of interfaces.
+    Bridge {
+        /// The bridge's name.
+        bridge: String,
+        /// The name of the host's end, as [`names::veth`] gives it.
+        veth: String,
+        /// Neighbours that are isolated too are out of reach.
+        isolated: bool,
+    },
+    /// An interface of the host, with an own hardware address.
+    Macvlan {
+        /// The host's interface.
+        parent: String,
+        /// `bridge`, `vepa`, `private` or `passthru`.
+        mode: String,
+    },
+    /// An interface of the host, with its hardware address.
+    Ipvlan {
+        /// The host's interface.
+        parent: String,
+        /// `l2`, `l3` or `l3s`.
+        mode: String,
+    },
+}
+
+/// Attaches a container to a network. What is there already stays; an interface of the pair's name that leads elsewhere is a leftover of
+/// another namespace, and replaced.
+///
+/// # Errors
+/// When the kernel refuses or lacks the kind of interface, or the bridge is full.
+pub fn attach(namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
+    let socket = Socket::route()?;
+    match make(&socket, namespace, endpoint) {
+        Err(error) if error.errno() == Some(libc::EEXIST) => again(&socket, namespace, endpoint, error)?,
+        other => other?,
+    }
+    netns::within(namespace, || configure(endpoint))??;
+    if let On::Bridge { veth, .. } = &endpoint.on {
+        settle(&socket, veth)?;
+    }
+    Ok(())
+}
+
+/// Asks for an interface. The kernel notices that a pair is up a little later, and until then a bridge forwards nothing of it: the first
+/// packet would be lost, and sent again after a second. Being asked, it looks at once (`rtnl_getlink`, since Linux 6.8).
+fn settle(socket: &Socket, name: &str) -> Result<()> {
+    link::find(socket, name).map(drop)
+}
+
+/// Detaches a container from a network while it goes on. A container that ends takes its interfaces along: dropping its namespace is
+/// cheaper than this, which waits for every processor.
+///
+/// # Errors
+/// When the kernel refuses; an interface that is not there is detached.
+pub fn detach(namespace: BorrowedFd<'_>, interface: &str) -> Result<()> {
+    netns::within(namespace, || {
+        let socket = Socket::route()?;
+        match link::find(&socket, interface)? {
+            Some(link) => link::remove(&socket, &link.name, link.index),
+            None => Ok(()),
+        }
+    })?
+}
+
+/// Reads a container's interfaces with their addresses, loopback left out.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn interfaces(namespace: BorrowedFd<'_>) -> Result<Vec<(Link, Vec<Cidr>)>> {
+    netns::within(namespace, || {
+        let socket = Socket::route()?;
+        let addresses = route::addresses(&socket)?;
+        let of = |index| addresses.iter().filter(|(it, _)| *it == index).map(|(_, address)| *address).collect();
+        let links = link::list(&socket)?.into_iter().filter(|it| it.name != "lo");
+        Ok(links.map(|link| (link.clone(), of(link.index))).collect())
+    })?
+}
+
+fn make(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
+    let inside = Far { name: &endpoint.interface, namespace, mac: endpoint.mac, mtu: endpoint.mtu };
+    let mut batch = Batch::default();
+    match &endpoint.on {
+        On::Bridge { bridge, veth, isolated } => {
+            let found = link::find(socket, bridge)?.ok_or_else(|| NetworkError::NoInterface { name: bridge.clone() })?;
+            let near = Near { name: veth, group: names::group(&endpoint.project), bridge: found.index, bridge_name: bridge };
+            link::make_veth(&mut batch, &near, &inside);
+            link::set_membership(&mut batch, veth, *isolated);
+            socket.request(&batch).map_err(|error| full(socket, &found, error))
+        }
+        On::Macvlan { parent, mode } => hang(socket, "macvlan", parent, macvlan_mode(mode), &inside),
+        On::Ipvlan { parent, mode } => hang(socket, "ipvlan", parent, ipvlan_mode(mode), &inside),
+    }
+}
+
+fn hang(socket: &Socket, kind: &'static str, parent: &str, mode: u32, inside: &Far<'_>) -> Result<()> {
+    let found = link::find(socket, parent)?.ok_or_else(|| NetworkError::NoInterface { name: parent.to_owned() })?;
+    let mut batch = Batch::default();
+    link::make_hanging(&mut batch, &Hanging { kind, parent: found.index, mode }, inside);
+    match socket.request(&batch) {
+        Err(error) if error.errno() == Some(libc::EOPNOTSUPP) => Err(NetworkError::NoKind { kind }),
+        other => other,
+    }
+}
+
+/// Source: `linux/if_link.h`, `enum macvlan_mode`; bridge is docker's default.
+fn macvlan_mode(mode: &str) -> u32 {
+    match mode {
+        "private" => 1,
+        "vepa" => 2,
+        "passthru" => 8,
+        _ => 4,
+    }
+}
+
+/// Source: `linux/if_link.h`, `enum ipvlan_mode`; l2 is docker's default.
+fn ipvlan_mode(mode: &str) -> u32 {
+    match mode {
+        "l3" => 1,
+        "l3s" => 2,
+        _ => 0,
+    }
+}
+
+/// The kernel says only that there is no room for another interface.
+fn full(socket: &Socket, bridge: &Link, error: NetworkError) -> NetworkError {
+    if !matches!(error.errno(), Some(libc::EXFULL | libc::ENOSPC | libc::EMLINK)) {
+        return error;
+    }
+    let members = link::list(socket).map(|links| links.iter().filter(|it| it.master == Some(bridge.index)).count());
+    match members {
+        Ok(count) if count >= link::MOST_PORTS => NetworkError::BridgeFull { bridge: bridge.name.clone() },
+        Ok(_) | Err(_) => error,
+    }
+}
+
+/// One of the two names is taken: by an earlier try for this same container, or by a leftover.
+fn again(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, error: NetworkError) -> Result<()> {
+    let inside = netns::within(namespace, || link::find(&Socket::route()?, &endpoint.interface))??;
+    let On::Bridge { veth, bridge, .. } = &endpoint.on else {
+        // What hangs on the host's interface has one name only, the one in the container.
+        return if inside.is_some() { Ok(()) } else { Err(error) };
+    };
+    match (link::find(socket, veth)?, inside) {
+        (Some(near), Some(far)) if near.kind == "veth" && far.kind == "veth" => {
+            let found = link::find(socket, bridge)?.ok_or_else(|| NetworkError::NoInterface { name: bridge.clone() })?;
+            let mut batch = Batch::default();
+            link::set_master(&mut batch, veth, near.index, found.index);
+            socket.request(&batch)
+        }
+        (Some(near), None) if near.kind == "veth" => {
+            link::remove(socket, veth, near.index)?;
+            make(socket, namespace, endpoint)
+        }
+        _ => Err(error),
+    }
+}
+
+/// In the container's namespace: what belongs to the interface.
+fn configure(endpoint: &Endpoint) -> Result<()> {
+    let socket = Socket::route()?;
+    let name = &endpoint.interface;
+    let link = link::find(&socket, name)?.ok_or_else(|| NetworkError::NoInterface { name: name.clone() })?;
+    let has_ipv6 = endpoint.addresses.iter().any(|it| !it.is_ipv4());
+    // Before it is switched on, or it asks around for an address of its own.
+    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_ipv6 { "0" } else { "1" })?;
+    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
+    if has_ipv6 {
+        // Nobody else has an address that we gave, so none has to wait a second for others to object.
+        sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
+    }
+    for (switch, value) in &endpoint.switches {
+        sysctl::write(switch, value)?;
+    }
+    let mut batch = Batch::default();
+    link::up(&mut batch, name, link.index);
+    for address in &endpoint.addresses {
+        route::add_address(&mut batch, name, link.index, *address);
+    }
+    for gateway in &endpoint.gateways {
+        if gateway.is_unspecified() {
+            route::add_direct(&mut batch, link.index, gateway.is_ipv4());
+        } else {
+            route::add_default(&mut batch, link.index, *gateway);
+        }
+    }
+    socket.request(&batch)?;
+    settle(&socket, name)?;
+    route::wait_for_local(&socket, &endpoint.addresses)
+}
