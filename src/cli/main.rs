@@ -28,7 +28,7 @@ mod terminal;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::{Cli, Parsed};
+use args::{Cli, Parsed, Verb};
 use caller::Caller;
 use failure::Failure;
 use session::Session;
@@ -71,11 +71,15 @@ fn start(words: &[OsString], caller: &Caller) -> u8 {
 }
 
 fn run(cli: Cli, caller: &Caller) -> Result<u8, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::io("cannot start the async runtime", error))?;
     let Cli { globals, verb } = cli;
+    // Verbs that wait for nobody need no threads, whose start is a good part of theirs.
+    let mut builder = if matches!(verb, None | Some(Verb::Config(_) | Verb::Graph(_) | Verb::Version(_))) {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    let runtime = builder.enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::io("cannot start the async runtime", error))?;
     developers_log(globals.verbose);
     let status = runtime.block_on(async {
         match verb {

@@ -20,7 +20,7 @@ pub(crate) enum Parsed {
 
 /// Reads the words, the first being the program's name.
 pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> {
-    let command = loosened(Cli::command());
+    let command = loosened(Cli::command(), words);
     match command.try_get_matches_from(words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) if cli.verb.is_none() && !cli.globals.version => Ok(Parsed::Help(help_of(&[OsString::from("rcompose")], color))),
         Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
@@ -31,10 +31,12 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
     }
 }
 
-/// Lets every switch take `=true` and `=false`, as cobra does.
-fn loosened(command: Command) -> Command {
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let command = names.into_iter().fold(command, |command, name| command.mut_subcommand(name, loosened));
+/// Lets every switch take `=true` and `=false`, as cobra does. Verbs that none of the words names are left as they are, for the sake of
+/// the time it takes.
+fn loosened(command: Command, words: &[OsString]) -> Command {
+    let is_named = |sub: &&Command| words.iter().any(|word| sub.get_name() == word || sub.get_all_aliases().any(|it| it == word));
+    let names: Vec<String> = command.get_subcommands().filter(is_named).map(|sub| sub.get_name().to_owned()).collect();
+    let command = names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| loosened(sub, words)));
     command.args_override_self(true).mut_args(|arg| {
         let switch = matches!(arg.get_action(), ArgAction::SetTrue)
             || (arg.get_default_values().iter().any(|value| value == "true") && arg.get_long().is_some());
@@ -103,7 +105,10 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-        loosened(Cli::command()).debug_assert();
+        let command = Cli::command();
+        let nested = command.get_subcommands().flat_map(Command::get_subcommands);
+        let words: Vec<OsString> = command.get_subcommands().chain(nested).map(|it| it.get_name().into()).collect();
+        loosened(command, &words).debug_assert();
     }
 
     #[test]
