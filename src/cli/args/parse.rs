@@ -36,7 +36,9 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
 fn loosened(command: Command, words: &[OsString]) -> Command {
     let is_named = |sub: &&Command| words.iter().any(|word| sub.get_name() == word || sub.get_all_aliases().any(|it| it == word));
     let names: Vec<String> = command.get_subcommands().filter(is_named).map(|sub| sub.get_name().to_owned()).collect();
-    let command = names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| loosened(sub, words)));
+    let command = names
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |sub| loosened(sub, words)));
     command.args_override_self(true).mut_args(|arg| {
         let switch = matches!(arg.get_action(), ArgAction::SetTrue)
             || (arg.get_default_values().iter().any(|value| value == "true") && arg.get_long().is_some());

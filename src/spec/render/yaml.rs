@@ -38,6 +38,10 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
                 path.push("[]");
                 tidy(item, node, &path);
             }
+            // `a=1` and `a:1` are one line twice, which a list of hosts may not have.
+            if let [.., "extra_hosts"] = path {
+                list.dedup();
+            }
         }
         Value::Map(map) => {
             for (key, item) in map.iter_mut() {
@@ -60,6 +64,10 @@ fn tidy(value: &mut Value, node: Option<&Node>, path: &[&str]) {
         && map.is_empty()
     {
         *value = Value::Number("0".to_owned());
+    }
+    // JSON has no such numbers, and `null` would be refused when read again.
+    if let ([.., "cpus"], Value::Null, Some(text)) = (path, &*value, node.and_then(no_number)) {
+        *value = Value::Number(text.to_owned());
     }
     // Sizes are texts, but the one for no limit is understood as a number only.
     if let (["services", _, "mem_limit" | "mem_reservation" | "memswap_limit" | "shm_size"], Value::Text(text)) = (path, &mut *value)
@@ -101,6 +109,22 @@ fn restore(map: &mut Map, node: Option<&Node>, path: &[&str]) {
     }
 }
 
+/// How YAML writes a number that is none, or beyond all.
+fn no_number(node: &Node) -> Option<&'static str> {
+    let value = match &node.value {
+        Tree::Float(value) => *value,
+        Tree::Str(text) => text.trim().parse::<f64>().ok()?,
+        _ => return None,
+    };
+    match value {
+        _ if value.is_nan() => Some(".nan"),
+        // The model has 32 bits for them.
+        #[expect(clippy::cast_possible_truncation, reason = "what is beyond becomes infinite, which is asked")]
+        _ if (value as f32).is_infinite() => Some(if value > 0.0 { ".inf" } else { "-.inf" }),
+        _ => None,
+    }
+}
+
 fn refusal(bind: Option<&Node>) -> Option<&Tree> {
     bind?.get("create_host_path").map(|node| &node.value)
 }
@@ -121,15 +145,31 @@ fn indent(depth: usize, out: &mut String) {
     out.extend(std::iter::repeat_n("  ", depth));
 }
 
+/// Bytes of a key that may stand before a colon; a longer one is marked by `?`, as Go's yaml does. YAML allows 1024.
+const SIMPLE: usize = 128;
+
 fn block_map(map: &Map, depth: usize, out: &mut String) {
     for (index, (key, value)) in map.iter().enumerate() {
-        // The first key of a mapping in a list stands behind the dash.
-        if index > 0 || !out.ends_with("- ") {
+        // The first key of a mapping in a list stands behind the dash, that of one below a long key behind the colon.
+        if index > 0 || !(out.ends_with("- ") || out.ends_with(": ")) {
             indent(depth, out);
         }
-        scalar(key, depth, out);
+        if key.len() > SIMPLE {
+            out.push_str("? ");
+            scalar(key, depth, out);
+            out.push('\n');
+            indent(depth, out);
+        } else {
+            scalar(key, depth, out);
+        }
         out.push(':');
-        entry(value, depth, out);
+        match value {
+            Value::Map(map) if key.len() > SIMPLE && !map.is_empty() => {
+                out.push(' ');
+                block_map(map, depth + 1, out);
+            }
+            value => entry(value, depth, out),
+        }
     }
 }
 
