@@ -103,10 +103,6 @@ fn census(ground: &Ground, project: &str) -> BTreeMap<&'static str, Vec<String>>
     let listed = rcompose_network::census::projects(&rcompose_network::Firewall::open().unwrap()).unwrap();
     let groups =
         ["/sys/fs/cgroup/pids/rcompose", "/sys/fs/cgroup/rcompose", "/sys/fs/cgroup/unified/rcompose"].map(|it| format!("{it}/{project}"));
-    let folders = |folder: &str| -> Vec<String> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.filter(|it| it.path().is_dir()).map(|it| it.path().display().to_string()).collect()
-    };
     let files = ["containers", "names", "networks", "run/projects", "run/files", "run/mounts", "run/leases"];
     let below = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|it| it.path());
     let files = files.iter().flat_map(|it| below(ground.root().join(it)));
@@ -115,7 +111,7 @@ fn census(ground: &Ground, project: &str) -> BTreeMap<&'static str, Vec<String>>
         ("processes", processes.collect()),
         ("mounts", lines("/proc/self/mountinfo", &root)),
         ("kernel", listed.into_iter().filter(|it| it == project).collect()),
-        ("groups", groups.iter().flat_map(|it| folders(it)).collect()),
+        ("groups", groups.into_iter().filter(|it| std::path::Path::new(it).exists()).collect()),
         ("files", files.map(|it| it.display().to_string()).collect()),
     ]);
     left.retain(|_, found: &mut Vec<String>| !found.is_empty());

@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod events;
 mod file;
+mod groups;
 mod images;
 mod link;
 mod network;

@@ -17,6 +17,7 @@ use crate::document::{FORM, Network};
 use crate::engine::Native;
 use crate::error;
 use crate::file;
+use crate::groups;
 use crate::link::{Joined, refresh};
 use crate::place::is_name;
 
@@ -235,14 +236,15 @@ impl Native {
             // Whoever took its last network away may have been killed before its rules went.
             let name = places.project_name(label);
             self.rules("remove the rules of the project", |it| it.remove(&name))?;
+            groups::remove(&name)?;
             let client = rcompose_supervise::Client::new(project.clone(), self.program.clone());
             // A client that was killed may have let something be kept that nobody knows of.
             for kept in client.keeps().map_err(error::supervise("ask what is kept"))? {
                 client.release(&kept).map_err(error::supervise("let go of what is kept"))?;
             }
             match rcompose_supervise::forget_project(&project) {
-                // A shim whose container is gone has not left yet.
-                Err(SuperviseError::Refused { .. }) if Instant::now() < until => std::thread::sleep(LOOK),
+                // A shim whose container is gone has not left yet, or its last words came into the folder just now.
+                Err(_) if Instant::now() < until => std::thread::sleep(LOOK),
                 // It stays until the next one asks.
                 Err(SuperviseError::Refused { .. }) => return Ok(()),
                 other => return other.map_err(error::supervise("take away what is left of the project")),

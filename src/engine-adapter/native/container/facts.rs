@@ -16,14 +16,13 @@ use crate::bundle::{Joined, Node, Nodes, Origin, Resolved, asked, cdi, users};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
+use crate::groups;
 use crate::link;
 use crate::root::Root;
 use crate::volume;
 
 /// Where CDI files are, in the order of rising priority; source: CDI specification.
 const CDI: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
-/// The folder of control groups that those of all projects are in.
-const GROUPS: &str = "/rcompose";
 /// Files that Docker gives every container, and we do.
 const ETC: [&str; 3] = ["hosts", "hostname", "resolv.conf"];
 
@@ -60,7 +59,7 @@ pub(super) fn find(native: &Native, container: &Container, root: &Root) -> Resul
         joined: joined(native, container)?,
         shm: shm(native, spec, &container.id)?,
         hostname: hostname(native, spec)?,
-        cgroup: Path::new(GROUPS).join(container.project().unwrap_or("none")),
+        cgroup: Path::new(groups::ALL).join(native.places.project_name(container.project())),
         nodes: nodes(spec, &cdi)?,
         cdi,
         host,
