@@ -73,7 +73,7 @@ pub(crate) fn claim(path: &Path, text: &str, draft: &Path) -> Result<bool> {
     made().map_err(error::file("write", path))
 }
 
-/// Tells whether a file is there.
+/// Tells whether something is there; a link that leads nowhere is.
 pub(crate) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }

@@ -8,7 +8,7 @@
 //! RUN/projects/PROJECT/ID/…      sockets and pipes of shims, namespaces, files that must not touch a disk
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rcompose_engine_adapter::NetworkName;
 use rcompose_supervise::{Place, Project};
@@ -128,13 +128,10 @@ pub(crate) fn is_name(text: &str) -> bool {
         && bytes.all(|it| it.is_ascii_alphanumeric() || b"_.-".contains(&it))
 }
 
-/// Tells whether a path leads somewhere, also where its last link leads nowhere.
-pub(crate) fn is_there(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

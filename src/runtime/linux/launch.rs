@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use super::child::{self, Errand, Gate, Home, JoinFd, PreparedHook};
 use super::sys::{self, Errno};
 use super::tree;
 use super::wire::{self, Kind, Message};
-use super::{cgroup, exec, hook, host, limit};
+use super::{cgroup, exec, hook, host, host_namespace, limit};
 use crate::error::{Result, RuntimeError};
 use crate::plan::cgroup::Folder;
-use crate::plan::namespaces::{self, NEWCGROUP, NEWPID, NEWTIME, NEWUSER, Namespaces};
+use crate::plan::namespaces::{NEWCGROUP, NEWPID, NEWTIME, NEWUSER, Namespaces};
 use crate::plan::process::Process;
 use crate::plan::step::{Act, Step};
 use crate::plan::{Hooks, Plan};
@@ -102,7 +102,7 @@ pub(super) struct Task<'a> {
 /// # Errors
 /// The step that failed, by name.
 pub fn create(plan: &Plan, how: How<'_>) -> Result<Created> {
-    refuse_sysctls_of_the_host(plan)?;
+    host_namespace::refuse_sysctls(plan)?;
     cgroup::make(&plan.cgroup)?;
     let joins = plan.namespaces.join.iter().map(|join| {
         let opened = File::open(&join.path).map_err(|error| RuntimeError::file("open the namespace", &join.path, error))?;
@@ -126,39 +126,6 @@ pub fn create(plan: &Plan, how: How<'_>) -> Result<Created> {
         let _ = cgroup::remove(&plan.cgroup.folders);
     }
     made
-}
-
-/// A namespace that is joined by path may be this process's own, and then its parameters are the host's.
-fn refuse_sysctls_of_the_host(plan: &Plan) -> Result<()> {
-    for join in &plan.namespaces.join {
-        let file = match join.kind {
-            namespaces::NEWNET => "net",
-            namespaces::NEWIPC => "ipc",
-            namespaces::NEWUTS => "uts",
-            _ => continue,
-        };
-        let inode = |path: &Path| std::fs::metadata(path).map(|it| (it.dev(), it.ino()));
-        let theirs = inode(&join.path).map_err(|error| RuntimeError::file("open the namespace", &join.path, error))?;
-        let own = inode(&Path::new("/proc/self/ns").join(file)).ok() == Some(theirs);
-        let of_it = |step: &&Step| match &step.act {
-            Act::Sysctl { file, .. } => sysctl_kind(file) == join.kind,
-            Act::HostName(_) | Act::DomainName(_) => join.kind == namespaces::NEWUTS,
-            _ => false,
-        };
-        if let Some(step) = plan.steps.iter().find(of_it).filter(|_| own) {
-            let reason = format!("{} is the host's own {} namespace: {} would change the host", join.path.display(), join.name, step.label);
-            return Err(RuntimeError::field("linux.namespaces", reason));
-        }
-    }
-    Ok(())
-}
-
-fn sysctl_kind(file: &std::ffi::CStr) -> u64 {
-    match file.to_bytes() {
-        name if name.starts_with(b"sys/net/") => namespaces::NEWNET,
-        b"sys/kernel/hostname" | b"sys/kernel/domainname" => namespaces::NEWUTS,
-        _ => namespaces::NEWIPC,
-    }
 }
 
 pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {

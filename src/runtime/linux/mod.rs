@@ -9,6 +9,7 @@ pub(crate) mod child;
 pub(crate) mod exec;
 pub(crate) mod hook;
 pub mod host;
+mod host_namespace;
 pub(crate) mod launch;
 mod limit;
 pub(crate) mod memory;

@@ -14,7 +14,7 @@ use crate::engine::Native;
 use crate::error;
 use crate::file;
 use crate::images;
-use crate::place::{self, is_name};
+use crate::place::is_name;
 use crate::root::Root;
 use crate::volume;
 
@@ -180,9 +180,4 @@ impl Half<'_> {
         done.push(mounts::remove_files(self.native, self.id));
         done.into_iter().collect()
     }
-}
-
-/// Tells whether a path is that of an absent folder.
-pub(super) fn is_absent(path: &Path) -> bool {
-    !place::is_there(path)
 }

@@ -1,6 +1,5 @@
 //! What must be known of this host and of other containers before a container can start.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -165,12 +164,9 @@ fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
         let target = container.spec.files[number].target.clone();
         all.push(Resolved { source: native.places.given_file(&container.id, number), target, origin: Origin::File });
     }
-    if let Some(owner) = link::files_owner(native, container)? {
-        for name in ETC {
-            let source = native.places.container(&owner).etc(name);
-            all.push(Resolved { source, target: format!("/etc/{name}"), origin: Origin::Engine });
-        }
-    }
+    let owner = native.places.container(&link::files_owner(native, container)?);
+    let etc = |name: &str| Resolved { source: owner.etc(name), target: format!("/etc/{name}"), origin: Origin::Engine };
+    all.extend(ETC.map(etc));
     Ok(all)
 }
 
@@ -274,9 +270,4 @@ fn hostname(native: &Native, spec: &ContainerSpec) -> Result<Option<String>> {
         }
         _ => None,
     })
-}
-
-/// No variables: legacy links are told by names only.
-pub(super) fn links() -> BTreeMap<String, String> {
-    BTreeMap::new()
 }

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use rcompose_engine_adapter::{ContainerSpec, ImageReference, MountKind, Result, VolumeName};
 use rustix::mount::{MountFlags, UnmountFlags};
 
-use super::create::is_absent;
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
@@ -42,7 +41,7 @@ pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
         if !Path::new(source).is_absolute() {
             return Err(error::invalid(format!("container {}: the bind source {source} must be an absolute path", spec.name)));
         }
-        if !create_host_path && is_absent(Path::new(source)) {
+        if !create_host_path && !file::exists(Path::new(source)) {
             let message =
                 format!("container {}: the bind source {source} does not exist; make it, or set bind.create_host_path", spec.name);
             return Err(error::invalid(message));
@@ -55,7 +54,7 @@ pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
 pub(super) fn make_sources(spec: &ContainerSpec) -> Result<()> {
     for mount in &spec.mounts {
         if let MountKind::Bind { source, create_host_path: true, .. } = &mount.kind
-            && is_absent(Path::new(source))
+            && !file::exists(Path::new(source))
         {
             let made = DirBuilder::new().recursive(true).mode(0o755).create(source);
             made.map_err(error::file("make the folder", Path::new(source)))?;

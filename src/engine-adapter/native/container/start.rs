@@ -1,5 +1,6 @@
 //! Starting a container.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -71,7 +72,8 @@ fn begin(native: &Native, container: &Container) -> Result<()> {
 }
 
 pub(super) fn lower(native: &Native, container: &Container, found: &Found) -> Result<Lowered> {
-    let links = facts::links();
+    // Legacy links are told by names only, without variables.
+    let links = BTreeMap::new();
     let init = if spec_wants_init(container) { Some(init::find(native)?) } else { None };
     let facts = Facts {
         id: &container.id,

@@ -142,10 +142,10 @@ fn owner(native: &Native, name: &ContainerName, asker: &Container) -> Result<Con
 }
 
 /// Whose `/etc/hosts` and `/etc/resolv.conf` a container has: its own, or those of the container whose network it shares.
-pub(crate) fn files_owner(native: &Native, container: &Container) -> Result<Option<String>> {
+pub(crate) fn files_owner(native: &Native, container: &Container) -> Result<String> {
     match &container.spec.network {
-        NetworkMode::Container { container: other } => Ok(Some(owner(native, other, container)?.id)),
-        _ => Ok(Some(container.id.clone())),
+        NetworkMode::Container { container: other } => Ok(owner(native, other, container)?.id),
+        _ => Ok(container.id.clone()),
     }
 }
 
