@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::output;
 
 /// Verbs that a person never types.
-const HIDDEN: [&str; 5] = ["__init", "__shim", "__guard", "__changed", "oci"];
+const HIDDEN: [&str; 4] = ["__shim", "__guard", "__changed", "oci"];
 /// The name under which the program is an OCI runtime.
 const OCI_NAME: &str = "rcompose-oci";
 
@@ -28,17 +28,6 @@ pub(crate) fn run(verb: &'static str, words: &[OsString]) -> ExitCode {
         "oci" => {
             let by_name = words.first().map(Path::new).and_then(Path::file_name).is_some_and(|name| name == OCI_NAME);
             return crate::oci::main(words, if by_name { 1 } else { 2 });
-        }
-        "__init" => {
-            let program = words.get(2..).unwrap_or_default();
-            let program = program.strip_prefix(&[OsString::from("--")]).unwrap_or(program);
-            return match rcompose_runtime::init::run(program) {
-                Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)),
-                Err(error) => {
-                    output::err(&format!("error: {}\n", error.chain()));
-                    ExitCode::from(127)
-                }
-            };
         }
         "__shim" => return shim(words),
         "__guard" => return guardian(words),
@@ -104,9 +93,9 @@ mod tests {
     #[test]
     fn only_the_first_word_counts() {
         let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
-        assert_eq!(hidden_verb(&words("rcompose __init")), Some("__init"));
+        assert_eq!(hidden_verb(&words("rcompose __shim")), Some("__shim"));
         assert_eq!(hidden_verb(&words("/x/rcompose-oci create")), Some("oci"));
-        assert_eq!(hidden_verb(&words("rcompose exec web __init")), None);
+        assert_eq!(hidden_verb(&words("rcompose exec web __shim")), None);
         assert_eq!(hidden_verb(&words("rcompose")), None);
     }
 }

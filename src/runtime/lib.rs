@@ -10,7 +10,6 @@
 pub mod bundle;
 mod container;
 mod error;
-pub mod init;
 mod linux;
 pub mod plan;
 pub mod profile;
@@ -28,6 +27,10 @@ pub use signal::signal_number;
 pub use socket::connect;
 pub use store::{Record, Store};
 pub use usage::Usage;
+
+/// A program that runs another as the first process of a container, hands signals on and reaps: `init -- PROGRAM ARGUMENT…`. It needs no
+/// library and no file but its own.
+pub const INIT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
 
 /// Version of the OCI runtime spec that is followed.
 pub const OCI_VERSION: &str = "1.2.0";

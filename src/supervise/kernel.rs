@@ -167,36 +167,60 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Gives back what the start of this process mapped of its own program and is not needed to wait: pages of files that were never written
-/// to. What is needed again comes from the page cache, a few microseconds later.
+/// Gives back what is not needed to wait: pages that the work before mapped of its own program and libraries, if they were never written
+/// to, what is free of the heap, and the stack below. What is needed again comes from the page cache, or is zero: some microseconds.
 pub(crate) fn give_back() {
-    let text = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let here = 0u8;
+    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    // SAFETY: takes a number only.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(1 << 16);
+    // What this call itself still needs lies within two pages.
+    let stack = (std::ptr::from_ref(&here).addr() / page).saturating_sub(2) * page;
+    for (start, end) in unneeded(&smaps, stack) {
+        // SAFETY: a private mapping of a file, never written to and not writable, whose pages read the same when they come again; or what
+        // lies below the frames of this thread's stack, where nothing is kept.
+        unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED) };
+    }
+    drop(smaps);
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a number only.
+    unsafe {
+        libc::malloc_trim(0)
+    };
+}
+
+/// Ranges of memory that can be given back, from the mappings of a process (`smaps`), whose only thread needs its stack from
+/// an address on.
+fn unneeded(smaps: &str, stack: usize) -> Vec<(usize, usize)> {
+    let mut unneeded = Vec::new();
     let mut range = None;
     // What was relocated is anonymous, be it in memory or swapped out; a mapping with such pages is left alone. Source: proc(5).
     let mut private = 0;
-    for line in text.lines() {
+    for line in smaps.lines() {
         let mut words = line.split_ascii_whitespace();
         let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         match first {
             "Anonymous:" | "Swap:" => private += second.parse().unwrap_or(1),
             // The last line of a mapping.
-            "VmFlags:" => {
-                if let Some((start, end)) = range.take().filter(|_| private == 0) {
-                    // SAFETY: a private mapping of a file, never written to and not writable: its pages read the same when they come again.
-                    unsafe { libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED) };
-                }
-            }
+            "VmFlags:" => unneeded.extend(range.take().filter(|_| private == 0)),
             _ if !first.ends_with(':') => {
                 private = 0u64;
-                let is_file = words.nth(3).is_some_and(|it| it.starts_with('/'));
-                let bounds = first
-                    .split_once('-')
-                    .and_then(|(start, end)| Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?)));
-                range = bounds.filter(|_| is_file && matches!(second, "r-xp" | "r--p"));
+                range = None;
+                let hexadecimal = |it| usize::from_str_radix(it, 16).ok();
+                let Some((start, end)) = first.split_once('-').and_then(|(start, end)| Some((hexadecimal(start)?, hexadecimal(end)?)))
+                else {
+                    continue;
+                };
+                match words.nth(3).unwrap_or_default() {
+                    "[stack]" if (start..end).contains(&stack) => unneeded.push((start, stack)),
+                    name if name.starts_with('/') && matches!(second, "r-xp" | "r--p") => range = Some((start, end)),
+                    _ => {}
+                }
             }
             _ => {}
         }
     }
+    unneeded
 }
 
 /// Time since boot, sleep included.

@@ -9,19 +9,24 @@ use rustix::event::{Timespec, epoll};
 pub(crate) use rustix::event::epoll::EventFlags as Ready;
 
 use crate::error::{Result, SuperviseError};
+use crate::kernel;
 
 /// Events taken at once.
 const AT_ONCE: usize = 16;
+/// How long nothing must have happened until memory is given back that was used before.
+const QUIET: Duration = Duration::from_secs(1);
 
 pub(crate) struct Poll {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
+    /// Something was done since memory was given back.
+    used: bool,
 }
 
 impl Poll {
     pub(crate) fn new() -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(SuperviseError::step("make an epoll descriptor"))?;
-        Ok(Self { epoll, events: Vec::with_capacity(AT_ONCE) })
+        Ok(Self { epoll, events: Vec::with_capacity(AT_ONCE), used: true })
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, number: u64, wanted: Ready) -> Result<()> {
@@ -37,14 +42,28 @@ impl Poll {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Waits; returns numbers and what they are ready for, nothing when the time is up.
+    /// Waits; returns numbers and what they are ready for, nothing when the time is up. Who waits for long does it with little memory.
     pub(crate) fn wait(&mut self, limit: Option<Duration>) -> Result<Vec<(u64, Ready)>> {
+        if self.used && limit.is_none_or(|it| it > QUIET) {
+            self.wait_once(Some(QUIET))?;
+            if self.events.is_empty() {
+                kernel::give_back();
+                self.used = false;
+                self.wait_once(limit.map(|it| it.saturating_sub(QUIET)))?;
+            }
+        } else {
+            self.wait_once(limit)?;
+        }
+        self.used = true;
+        Ok(self.events.drain(..).map(|event| (event.data.u64(), event.flags)).collect())
+    }
+
+    fn wait_once(&mut self, limit: Option<Duration>) -> Result<()> {
         let limit =
             limit.map(|it| Timespec { tv_sec: i64::try_from(it.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(it.subsec_nanos()) });
         match epoll::wait(&self.epoll, spare_capacity(&mut self.events), limit.as_ref()) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(SuperviseError::step("wait for descriptors")(errno)),
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(errno) => Err(SuperviseError::step("wait for descriptors")(errno)),
         }
-        Ok(self.events.drain(..).map(|event| (event.data.u64(), event.flags)).collect())
     }
 }

@@ -217,29 +217,6 @@ fn descriptors_go_along_only_where_asked() {
 }
 
 #[test]
-fn our_own_first_process_reaps_and_hands_signals_on() {
-    let Some(stage) = Stage::set("init") else { return };
-    let run = |script: &str| {
-        let mut command = std::process::Command::new("timeout");
-        command
-            .args(["20", "unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
-            .arg(stage.binary())
-            .args(["__init", "--", "sh", "-c", script]);
-        command.stdin(Stdio::null()).output().unwrap()
-    };
-    let text =
-        |output: &std::process::Output| String::from_utf8_lossy(&[output.stdout.clone(), output.stderr.clone()].concat()).into_owned();
-    let orphans = run("for i in 1 2 3 4 5; do (sleep 0.05 & ) ; done; sleep 0.6; grep -l 'State:.Z' /proc/[0-9]*/status; echo $$; exit 7");
-    assert_eq!((orphans.status.code(), text(&orphans).as_str()), (Some(7), "2\n"), "no zombie is left");
-    let signalled = run("trap 'echo got; exit 4' TERM; kill -TERM 1; sleep 5 & wait");
-    assert_eq!((signalled.status.code(), text(&signalled).as_str()), (Some(4), "got\n"));
-    let killed = run("kill -KILL $$");
-    assert_eq!(killed.status.code(), Some(137), "{}", text(&killed));
-    let absent = std::process::Command::new(stage.binary()).args(["__init", "--", "/no/such"]).output().unwrap();
-    assert_eq!(absent.status.code(), Some(127));
-}
-
-#[test]
 fn another_user_of_the_host_finds_nothing() {
     use std::os::unix::fs::PermissionsExt;
     let Some(stage) = Stage::set("private") else { return };

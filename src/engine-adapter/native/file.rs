@@ -1,9 +1,10 @@
 //! Files of state: written whole or not at all, and so that they stay.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::FlockOperation;
 use serde::Serialize;
@@ -40,14 +41,26 @@ pub(crate) fn write_volatile(path: &Path, content: &[u8]) -> Result<()> {
     put(path, content, false).map_err(error::file("write", path))
 }
 
+/// Writes a program that everybody may run. Several may do it at once.
+pub(crate) fn write_program(path: &Path, content: &[u8]) -> Result<()> {
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    let own = format!("{}-{}.new", std::process::id(), WRITTEN.fetch_add(1, Ordering::Relaxed));
+    put_through(&path.with_extension(own), path, content, 0o755, true).map_err(error::file("write", path))
+}
+
 fn put(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
-    let draft = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    put_through(&path.with_extension("new"), path, content, 0o600, durable)
+}
+
+fn put_through(draft: &Path, path: &Path, content: &[u8], mode: u32, durable: bool) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
     file.write_all(content)?;
+    // Whatever the caller's mask is.
+    file.set_permissions(Permissions::from_mode(mode))?;
     if durable {
         file.sync_all()?;
     }
-    fs::rename(&draft, path)?;
+    fs::rename(draft, path)?;
     if durable { sync_folder(path) } else { Ok(()) }
 }
 

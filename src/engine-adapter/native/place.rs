@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ROOT/containers/ID/{container.json,lock,upper,work,files,bundle/config.json,keep/…}
+//! ROOT/init                      the first process of containers with `init: true`
 //! ROOT/names/NAME                a container's id, by its name
 //! ROOT/networks/NAME.json
 //! ROOT/volumes/NAME/{volume.json,_data}
@@ -28,6 +29,11 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn containers(&self) -> PathBuf {
         self.root.join("containers")
+    }
+
+    /// The program of `init: true`.
+    pub(crate) fn init(&self) -> PathBuf {
+        self.root.join("init")
     }
 
     pub(crate) fn names(&self) -> PathBuf {

@@ -135,12 +135,6 @@ pub(crate) fn release_signals(command: &mut std::process::Command) {
     unsafe { command.pre_exec(release) };
 }
 
-/// Gives the terminal on standard input, if there is one, to a process group.
-pub(crate) fn give_to(group: i32) {
-    // SAFETY: only numbers are passed; without a terminal nothing happens. SIGTTOU is held back.
-    unsafe { libc::tcsetpgrp(0, group) };
-}
-
 /// Turns a wait status into an exit status as shells have it.
 #[must_use]
 pub fn exit_status(status: i32) -> i32 {

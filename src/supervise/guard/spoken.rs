@@ -54,7 +54,6 @@ impl Guardian {
                 for peer in asked.into_iter().flatten() {
                     self.tell(peer, &FromGuardian::Fine);
                 }
-                crate::kernel::give_back();
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
             ToGuardian::Leave => {

@@ -149,7 +149,7 @@ impl Shim<'_> {
     }
 
     pub(super) fn tell_started(&mut self) {
-        (self.told, self.launched) = (true, true);
+        self.told = true;
         let said = ToGuardian::Started { name: self.place.name().to_owned() };
         self.link.say(&said, &nothing(), &self.poll);
     }

@@ -96,8 +96,6 @@ struct Shim<'a> {
     linger: Option<Duration>,
     /// The guardian was told how the start went.
     told: bool,
-    /// It has just begun to wait for something that runs.
-    launched: bool,
 }
 
 /// Runs a shim until its container has ended for good. `ticket` names the order to run that it follows; without one it goes on with what
@@ -155,7 +153,6 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         log_again: None,
         linger: None,
         told: false,
-        launched: false,
     };
     let order = ticket.filter(|ticket| known != Some(*ticket));
     if shim.record.boot == identity::boot() && (order.is_none() || shim.record.phase != Phase::Ended) {
@@ -191,10 +188,6 @@ impl Shim<'_> {
                 break;
             }
             let limit = self.next().map(|at| at.saturating_sub(kernel::since_boot()));
-            if self.launched && !has_more {
-                self.launched = false;
-                kernel::give_back();
-            }
             let limit = if has_more { Some(Duration::ZERO) } else { limit };
             for (number, ready) in self.poll.wait(limit)? {
                 self.ready(number, ready);

@@ -40,9 +40,15 @@ fn a_shim_stays_under_a_mebibyte() {
     run("a", "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; sleep 1000");
     until("it has written", || rig.text("a", Stream::Out).ends_with("1999\n"));
     rig.client.status("a").unwrap();
+    // Memory is given back when nothing happened for a second.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    if std::env::var_os("SMAPS").is_some() {
+        println!("{}", fs::read_to_string(format!("/proc/{}/smaps", rig.shim("a").unwrap().as_raw_nonzero())).unwrap());
+    }
     let one = (pss(rig.shim("a").unwrap()), pss(rig.guardian().unwrap()));
     let names: Vec<String> = (0..9).map(|it| format!("b{it}")).collect();
     names.iter().for_each(|it| run(it, "sleep 1000"));
+    std::thread::sleep(std::time::Duration::from_millis(1500));
     let ten = (pss(rig.shim("a").unwrap()), pss(rig.guardian().unwrap()));
     println!(
         "{}: PSS of a shim {} KiB and its guardian {} KiB; beside nine others {} KiB and {} KiB",

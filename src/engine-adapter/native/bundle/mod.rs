@@ -5,7 +5,7 @@
 
 pub(crate) mod cdi;
 pub(crate) mod devices;
-pub(crate) mod init;
+mod init;
 pub(crate) mod mounts;
 pub(crate) mod namespaces;
 mod process;
@@ -26,7 +26,6 @@ use rcompose_engine_adapter::{ContainerSpec, EngineError, ErrorKind, ImageConfig
 use rcompose_runtime::plan::Host;
 
 pub(crate) use devices::{Node, Nodes, asked};
-use init::Init;
 pub(crate) use mounts::{Origin, Resolved};
 pub(crate) use namespaces::Joined;
 use users::User;
@@ -64,8 +63,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) links: &'a BTreeMap<String, String>,
     /// Folder of cgroups that the container's is made in, unless `cgroup_parent` names another; absolute.
     pub(crate) cgroup: &'a Path,
-    /// For `init: true`.
-    pub(crate) init: Option<&'a Init>,
+    /// The program of `init: true`.
+    pub(crate) init: Option<&'a Path>,
     /// What was found at the paths of [`devices::asked`].
     pub(crate) nodes: &'a Nodes,
     /// CDI files that could be read, in the order of rising priority.
@@ -174,7 +173,7 @@ fn write(spec: &ContainerSpec, facts: &Facts<'_>) -> Result<Lowered> {
     process::set(&mut program.env, &changes.env);
     let mut mounts = mounts::lower(spec, facts, spaces.shm, init, &mut warnings)?;
     mounts.list.extend(changes.mounts);
-    let mut process = process::lower(spec, facts, &program, &rights, resources::of_process(&spec.resources)?, init);
+    let mut process = process::lower(spec, facts, &program, &rights, resources::of_process(&spec.resources)?, init.is_some());
     if let Some(groups) = process.user_mut().additional_gids_mut() {
         groups.extend(changes.groups);
     }

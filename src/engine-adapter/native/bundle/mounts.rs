@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use oci_spec::runtime::Mount as SpecMount;
 use rcompose_engine_adapter::{ContainerSpec, FileMount, Mount, MountKind, Propagation, Recursive, Result, Tmpfs};
 
-use super::init::Init;
+use super::init;
 use super::namespaces::Shm;
 use super::{Facts, invalid, unsupported};
 
@@ -62,7 +62,7 @@ pub(super) fn lower(
     spec: &ContainerSpec,
     facts: &Facts<'_>,
     shm: Shm<'_>,
-    init: Option<&Init>,
+    init_program: Option<&Path>,
     warnings: &mut Vec<String>,
 ) -> Result<Mounts> {
     let mut made = Mounts::default();
@@ -74,8 +74,8 @@ pub(super) fn lower(
         asked.insert(PathBuf::from("/dev/shm"), bind("/dev/shm", folder, &["rbind", "rprivate"]));
     }
     made.list = defaults(spec, &asked, shm);
-    for (file, target) in init.iter().flat_map(|it| &it.files) {
-        made.list.push(bind(target, file, &["bind", "ro"]));
+    if let Some(program) = init_program {
+        made.list.push(bind(init::PROGRAM, program, &["bind", "ro"]));
     }
     // By depth, so that nothing is hidden by what is mounted above it; equal ones in the order of their targets.
     let mut asked: Vec<(PathBuf, SpecMount)> = asked.into_iter().collect();

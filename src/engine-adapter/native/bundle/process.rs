@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use oci_spec::runtime::{Process as SpecProcess, User as SpecUser};
 use rcompose_engine_adapter::{ContainerSpec, Process, Result};
 
-use super::init::Init;
+use super::init;
 use super::resources::OfProcess;
 use super::rights::{self, Rights};
 use super::{Facts, invalid, mounts};
@@ -105,11 +105,11 @@ pub(super) fn lower(
     program: &Program,
     rights: &Rights,
     limits: OfProcess,
-    init: Option<&Init>,
+    has_init: bool,
 ) -> SpecProcess {
     let mut args = program.args.clone();
-    if let Some(init) = init {
-        args.splice(0..0, init.words.iter().cloned());
+    if has_init {
+        args.splice(0..0, init::WORDS.map(str::to_owned));
     }
     let mut user = SpecUser::default();
     user.set_uid(facts.user.uid)

@@ -92,7 +92,7 @@ pub(super) fn lower(native: &Native, container: &Container, found: &Found) -> Re
         hostname: found.hostname.as_deref(),
         links: &links,
         cgroup: &found.cgroup,
-        init: init.as_ref(),
+        init: init.as_deref(),
         nodes: &found.nodes,
         cdi: &found.cdi,
     };

@@ -46,7 +46,7 @@ fn world(facts: &Value) -> World {
             }
             "shm" => world.shm = Some(text(value)),
             "hostname" => world.hostname = Some(text(value)),
-            "init" => world.init = Some(Init::alone(Path::new(value.as_str().unwrap()))),
+            "init" => world.init = Some(value.as_str().unwrap().into()),
             other => panic!("no fact {other}"),
         }
     }
@@ -140,7 +140,6 @@ fn ours(lowered: &Lowered, seccomp_in_full: bool) -> Value {
     let masked = document["linux"]["maskedPaths"].as_array_mut().unwrap();
     assert!(masked.is_empty() || NEWER_MASKS.iter().all(|it| masked.contains(&json!(it))));
     masked.retain(|it| NEWER_MASKS.iter().all(|newer| it != newer));
-    document["process"]["args"].as_array_mut().unwrap().retain(|it| it != "__init");
     let mut mounts = Map::new();
     for mount in document["mounts"].as_array().unwrap() {
         let word = |key: &str| mount[key].as_str().unwrap();

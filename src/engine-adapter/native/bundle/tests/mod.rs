@@ -7,7 +7,7 @@ mod rights;
 mod storage;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Linux;
 use rcompose_engine_adapter::{ContainerSpec, EngineError, ImageConfig};
@@ -15,7 +15,6 @@ use rcompose_runtime::plan::cgroup::{Hierarchy, Layout};
 use rcompose_runtime::plan::{Host, Rights};
 use serde_json::{Value, json};
 
-use super::init::Init;
 use super::mounts::{Origin, Resolved};
 use super::namespaces::Joined;
 use super::users::User;
@@ -79,7 +78,7 @@ struct World {
     shm: Option<String>,
     hostname: Option<String>,
     links: BTreeMap<String, String>,
-    init: Option<Init>,
+    init: Option<PathBuf>,
     nodes: devices::Nodes,
     cdi: Vec<cdi::Description>,
     swap_accounting: bool,
@@ -151,7 +150,7 @@ impl World {
                 hostname: self.hostname.as_deref(),
                 links: &self.links,
                 cgroup: Path::new("/docker"),
-                init: self.init.as_ref(),
+                init: self.init.as_deref(),
                 nodes: &self.nodes,
                 cdi: &self.cdi,
             },
