@@ -42,6 +42,9 @@ pub(crate) const SELF: &str = "/proc/self/exe";
 
 /// How long a guardian with nothing to guard waits for somebody to ask.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long it waits until it looks again for shims that have not said that they are there, at first and at last.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+const LAST_LOOK: Duration = Duration::from_secs(5);
 /// How long another guardian may take from its lock to its socket.
 const OTHER: Duration = Duration::from_secs(3);
 
@@ -67,6 +70,8 @@ struct Guardian {
     descriptors: Rlimit,
     /// Since when there is nothing to guard.
     idle: Option<Duration>,
+    /// When it looks again for containers that nobody has spoken for, and how long it waits then.
+    look: Option<(Duration, Duration)>,
 }
 
 /// Starts a guardian, unless one is there. Returns when its socket is.
@@ -212,22 +217,30 @@ impl Guardian {
             leaving: false,
             descriptors,
             idle: None,
+            look: None,
         };
-        guardian.look_around();
+        guardian.look_around(FIRST_LOOK);
         // Ports that are carried come with what the deputy hands over; that a name server cannot be opened must not keep shims alone.
         let _ = guardian.serve();
         Ok(guardian)
     }
 
-    /// Finds containers whose shim died while no guardian was there. Shims that live say so themselves.
-    fn look_around(&mut self) {
+    /// Finds containers whose shim died while no guardian was there. Shims that live say so themselves; one that has not yet may be about to
+    /// die, as its lock is held until a killed process is gone: it is looked for again after a pause.
+    fn look_around(&mut self, pause: Duration) {
+        self.look = None;
         for place in self.project.containers().unwrap_or_default() {
             let record = Task::read(&place).ok().and_then(|task| Record::read(&task.record()).ok().flatten());
             // One that has ended and was not left yet is: its sockets and pipes are to go.
             let is_due = record.is_some_and(|it| it.phase != Phase::Ended || place.socket().exists());
-            if is_due && holding::is_alone(&place) {
+            if !is_due || self.holdings.contains_key(place.name()) {
+                continue;
+            }
+            if holding::is_alone(&place) {
                 let holding = Holding { respawn_at: Some(kernel::since_boot()), ..Holding::default() };
                 self.holdings.insert(place.name().to_owned(), holding);
+            } else {
+                self.look = Some((kernel::since_boot() + pause, pause));
             }
         }
     }
@@ -254,6 +267,7 @@ impl Guardian {
                 .values()
                 .filter_map(|it| it.respawn_at)
                 .chain(idle)
+                .chain(self.look.map(|(at, _)| at))
                 .chain(self.serving.deadline())
                 .min();
             for (number, _) in self.poll.wait(due.map(|at| at.saturating_sub(now)))? {
@@ -271,6 +285,9 @@ impl Guardian {
         let now = kernel::since_boot();
         if self.serving.deadline().is_some_and(|it| it <= now) {
             self.serving.turn(now);
+        }
+        if let Some((_, pause)) = self.look.filter(|(at, _)| *at <= now) {
+            self.look_around((pause * 2).min(LAST_LOOK));
         }
         let due: Vec<String> = self
             .holdings

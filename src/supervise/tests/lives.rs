@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use rcompose_supervise::{Exit, Limits, Phase, Restart, Stream, forget};
+use rustix::process::{Signal, kill_process};
 
 use crate::rig::{Rig, until};
 
@@ -192,6 +193,29 @@ fn a_shim_killed_during_a_pause_or_a_grace_is_followed_by_one_that_keeps_to_them
     rig.shim("deaf").into_iter().for_each(crate::rig::kill);
     let record = rig.end("deaf");
     assert_eq!((record.ended.unwrap().exit, record.phase), (Exit::Signal(9), Phase::Ended), "stopped, not started again");
+    rig.settle();
+}
+
+#[test]
+fn a_shim_that_is_still_dying_when_the_next_guardian_looks_is_followed_by_another() {
+    let rig = Rig::new();
+    rig.sh("a", "echo ready; sleep 1000");
+    // Stopped, so that it brings no guardian itself.
+    let shim = rig.shim("a").unwrap();
+    kill_process(shim, Signal::STOP).unwrap();
+    rig.guardian().into_iter().for_each(crate::rig::kill);
+    crate::rig::kill(shim);
+    // Its lock is held for as long as the kernel takes to take it apart.
+    let lock = fs::File::open(rig.place("a").folder().join("shim.lock")).unwrap();
+    lock.lock().unwrap();
+    rig.client.census().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(rig.shim("a"), None);
+    drop(lock);
+    until("another shim is there", || rig.shim("a").is_some());
+    until("it answers", || rig.client.control("a").is_ok());
+    rig.client.control("a").unwrap().signal(9).unwrap();
+    assert_eq!(exit(&rig, "a"), Exit::Signal(9));
     rig.settle();
 }
 
