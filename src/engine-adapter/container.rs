@@ -201,4 +201,8 @@ pub struct Stop {
     pub signal: Option<String>,
     /// Time before SIGKILL; `None` is the container's own.
     pub grace: Option<Duration>,
+    /// Others go on with its work: nobody new is led to it first, and its open connections have as long as the grace to end. Engines that
+    /// do not spread connections stop it at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drain: bool,
 }

@@ -74,6 +74,19 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// Connects to who says a name, goes on for a while, and says that it has ended; returns the name and the rest of the connection.
+fn begin(port: u16) -> Option<(String, TcpStream)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut told = String::new();
+    while !told.contains('\n') {
+        let mut bytes = [0; 64];
+        let count = stream.read(&mut bytes).ok().filter(|it| *it > 0)?;
+        told.push_str(std::str::from_utf8(&bytes[..count]).ok()?);
+    }
+    Some((told.trim().to_owned(), stream))
+}
+
 /// Asks a web server; nothing where there is none.
 fn get(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
@@ -175,6 +188,41 @@ fn replicas_share_a_port_and_a_name_and_nothing_is_left_of_them() {
     assert_eq!(addresses(&project), 2);
     assert!((0..50).all(|_| get(port).is_some()), "a replica that is gone is asked");
 
+    project.ok(&["down", "-t", "1"]);
+    assert_nothing_left(&ground, &project.name);
+}
+
+#[test]
+fn a_replica_that_is_scaled_away_ends_what_it_began() {
+    let Some(ground) = Ground::new() else { return };
+    let port = free_port();
+    let command = "printf 'hostname; sleep 3; echo ended\\n' >/say; exec nc -ll -p 80 -e sh /say";
+    let text = format!(
+        "services:\n  web:\n    image: rcompose-test/shell:1\n    command: [sh, -c, {command:?}]\n    ports: ['127.0.0.1:{port}:80']\n    \
+         deploy: {{replicas: 3}}\n    init: true\n    stop_grace_period: 20s\n"
+    );
+    let project = Project::new(&ground, "drain", &text);
+    project.ok(&["up", "-d"]);
+    let mut open: BTreeMap<String, TcpStream> = BTreeMap::new();
+    until("every replica is connected to", || {
+        open.extend(begin(port));
+        open.len() == 3
+    });
+    let read = |mut stream: TcpStream| {
+        let mut rest = String::new();
+        stream.read_to_string(&mut rest).unwrap();
+        rest
+    };
+    let readers: Vec<_> = open.into_iter().map(|(name, it)| (name, std::thread::spawn(move || read(it)))).collect();
+    let start = Instant::now();
+    project.ok(&["up", "-d", "--scale", "web=1"]);
+    let took = start.elapsed();
+    assert!(took > Duration::from_secs(1), "it did not wait for those who are connected: {took:?}");
+    assert!(took < Duration::from_secs(15), "it waited for the grace: {took:?}");
+    for (name, reader) in readers {
+        assert_eq!(reader.join().unwrap(), "ended\n", "{name} was cut off");
+    }
+    assert!((0..20).all(|_| begin(port).is_some()), "a replica that is gone is asked");
     project.ok(&["down", "-t", "1"]);
     assert_nothing_left(&ground, &project.name);
 }

@@ -64,8 +64,13 @@ impl Places {
 
     /// Reads all containers. One whose document is damaged is an error that names it: nothing is done over its head.
     pub(crate) fn all(&self) -> Result<Vec<Container>> {
-        let ids = file::names(&self.containers())?;
-        ids.iter().filter(|it| is_name(it)).filter_map(|id| self.read(id).transpose()).collect()
+        self.one_by_one()?.collect()
+    }
+
+    /// Reads all containers, each when it is asked for.
+    pub(crate) fn one_by_one(&self) -> Result<impl Iterator<Item = Result<Container>> + '_> {
+        let ids = file::names(&self.containers())?.into_iter();
+        Ok(ids.filter(|it| is_name(it)).filter_map(|id| self.read(&id).transpose()))
     }
 
     /// Holds a container while something is done with it, and reads it as it is then.

@@ -258,6 +258,12 @@ impl Native {
         let places = &self.places;
         let name = places.project_name(label);
         let is_of = |all: &BTreeMap<String, String>| places.project_name(all.get(labels::PROJECT).map(String::as_str)) == name;
-        Ok(places.all()?.iter().any(|it| is_of(&it.labels)) || places.all_networks()?.iter().any(|it| is_of(&it.labels)))
+        // Mostly, the first that is read tells.
+        for container in places.one_by_one()? {
+            if is_of(&container?.labels) {
+                return Ok(true);
+            }
+        }
+        Ok(places.all_networks()?.iter().any(|it| is_of(&it.labels)))
     }
 }

@@ -9,6 +9,7 @@ use rcompose_supervise::{Phase, Project, boot};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
+use crate::link;
 
 impl Native {
     /// Makes sure that whoever runs is looked after, before it is told how they stand.
@@ -23,6 +24,7 @@ impl Native {
             if record.is_none_or(|it| it.phase == Phase::Ended || it.boot != boot()) {
                 continue;
             }
+            link::resume(self, container)?;
             let held = held.get_or_insert_with(held_locks);
             let shim = self.places.shim(container.project(), &container.id)?;
             let lock = std::fs::metadata(shim.folder().join("shim.lock"));

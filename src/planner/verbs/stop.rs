@@ -38,7 +38,8 @@ pub(crate) fn stop_steps(
         draft.optional(step, true);
         steps.push(step);
     }
-    let stop = Action::StopContainer { name: container.name.clone(), stop: Stop { signal: None, grace } };
+    let stop = Stop { signal: None, grace, drain: *because == Reason::Excess };
+    let stop = Action::StopContainer { name: container.name.clone(), stop };
     steps.push(draft.add(stop, because.clone(), []));
     for (before, after) in steps.iter().zip(steps.iter().skip(1)) {
         draft.after_end(*after, *before);

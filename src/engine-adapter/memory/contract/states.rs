@@ -23,7 +23,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn at_once() -> Stop {
-    Stop { signal: None, grace: Some(Duration::ZERO) }
+    Stop { grace: Some(Duration::ZERO), ..Stop::default() }
 }
 
 async fn start_can_be_repeated(site: &Site) -> Verdict {
@@ -51,7 +51,7 @@ async fn a_deaf_process_is_killed_after_the_grace_time(site: &Site) -> Verdict {
     let name = site.start(&site.shell("a", "trap '' TERM; sleep 1000")).await?;
     let start = tokio::time::Instant::now();
     site.engine
-        .stop_container(&name, &Stop { signal: Some("SIGTERM".into()), grace: Some(Duration::from_secs(1)) })
+        .stop_container(&name, &Stop { signal: Some("SIGTERM".into()), grace: Some(Duration::from_secs(1)), drain: false })
         .await?;
     ensure!(start.elapsed() >= Duration::from_millis(900), "the grace time was cut to {:?}", start.elapsed());
     let state = site.see(&name).await?.state;

@@ -1,6 +1,6 @@
 //! What happens to a container that was started. Every call may be repeated.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rcompose_engine_adapter::{ContainerName, Result, Stop};
 use rcompose_supervise::{Client, Phase, Record};
@@ -14,8 +14,13 @@ use crate::place::is_name;
 use crate::stand;
 
 const KILL: u8 = 9;
+/// Time between the stop signal and SIGKILL where nothing else was asked for; Docker's.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 /// How long a container may take to be gone after every process of it was killed.
 const GONE: Duration = Duration::from_secs(30);
+/// How long a shim that was killed may take to be there again, and how often it is looked.
+const RETURN: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Native {
     /// Speaks to the shims of a container's project.
@@ -56,6 +61,13 @@ pub(crate) fn stop(native: &Native, name: &ContainerName, stop: &Stop) -> Result
         return Ok(());
     };
     let signal = stop.signal.as_deref().map(number).transpose()?;
+    if stop.drain && native.running(&container)?.is_some() {
+        let grace = stop.grace.or(container.spec.stop_grace).unwrap_or(GRACE);
+        let Some((container, _lock)) = native.places.hold(name)? else {
+            return Ok(());
+        };
+        link::drain(native, &container, grace)?;
+    }
     stop_with(native, &container, signal, stop.grace)?;
     let Some((container, _lock)) = native.places.hold(name)? else {
         return Ok(());
@@ -81,15 +93,20 @@ fn stop_with(native: &Native, container: &Container, signal: Option<u8>, grace: 
     }
     let client = native.client(container);
     let limit = grace.map(|it| it + GONE);
-    let ordered = client.control(&container.id).and_then(|mut it| it.stop(signal, grace));
-    if ordered.is_err() {
-        // Its shim is gone: the guardian that this brings, if there is none, finds out what became of the container.
+    let order = || client.control(&container.id).and_then(|mut it| it.stop(signal, grace));
+    let until = Instant::now() + RETURN;
+    let mut ordered = order();
+    while let Err(error) = ordered {
+        // Its shim is gone: the guardian that this brings, if there is none, starts another, or finds out what became of the container.
         client.census().map_err(error::supervise("find the guardian"))?;
-        if let Err(error) = client.control(&container.id).and_then(|mut it| it.stop(signal, grace))
-            && native.places.record(container)?.is_some_and(|it| it.phase != Phase::Ended)
-        {
+        if native.places.record(container)?.is_none_or(|it| it.phase == Phase::Ended) {
+            break;
+        }
+        if Instant::now() > until {
             return Err(error::supervise("stop the container")(error));
         }
+        std::thread::sleep(LOOK);
+        ordered = order();
     }
     match client.wait(&container.id, limit).map_err(error::supervise("wait for the end of the container"))? {
         Some(_) => Ok(()),

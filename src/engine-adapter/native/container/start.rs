@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rcompose_engine_adapter::{Check, ContainerName, Logging, NetworkMode, Restart, Result, Test};
 use rcompose_supervise::{Input, Layers, Limits, Restart as Policy, Task};
 
 use super::facts::{self, Found};
+use super::life::GRACE;
 use super::{init, mounts};
 use crate::bundle::{self, Facts, Lowered};
 use crate::document::Container;
@@ -17,8 +17,6 @@ use crate::file;
 use crate::link;
 use crate::root::Root;
 
-/// Time between the stop signal and SIGKILL where nothing else was asked for; Docker's.
-const GRACE: Duration = Duration::from_secs(10);
 /// The verb under which this program does what follows from a change of a container.
 pub(crate) const CHANGED: &str = "__changed";
 

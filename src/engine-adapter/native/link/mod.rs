@@ -1,12 +1,14 @@
 //! A container's ends on networks: made when it starts, taken away when it ends; and what follows for its project's rules and names.
 
 mod change;
+mod drain;
 mod etc;
 mod join;
 mod lease;
 mod names;
 mod ports;
 mod refresh;
+mod turn;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,6 +25,7 @@ use crate::file;
 use crate::place::Places;
 
 pub(crate) use change::{connect, disconnect, renamed};
+pub(crate) use drain::{drain, resume};
 pub(crate) use join::join;
 pub(crate) use refresh::refresh;
 

@@ -70,12 +70,10 @@ pub(super) fn service(native: &Native, project: &str, members: &[Member]) -> Res
 /// left out, unless none is: a name that leads nowhere helps nobody.
 fn zone(members: &[Member], networks: &BTreeSet<&NetworkName>) -> Zone {
     let mut zone = Zone::default();
-    let service =
-        |it: &Member| Some((it.container.labels.get(labels::PROJECT)?.clone(), it.container.labels.get(labels::SERVICE)?.clone()));
-    let is_well = |it: &Member| it.runs && matches!(it.health, None | Some(HealthStatus::Healthy));
+    let is_well = |it: &&Member| it.runs && matches!(it.health, None | Some(HealthStatus::Healthy));
+    let well: BTreeSet<_> = members.iter().filter(is_well).filter_map(service_of).collect();
     for member in members {
-        let siblings = || members.iter().filter(|it| service(it).is_some() && service(it) == service(member));
-        let found_by_all = is_well(member) || !siblings().any(is_well);
+        let found_by_all = is_well(&member) || service_of(member).is_none_or(|it| !well.contains(&it));
         let short: String = member.container.id.chars().take(12).collect();
         for attachment in attachments(&member.container) {
             let Some(end) = member.joined.endpoints.get(&attachment.network) else {
@@ -91,6 +89,11 @@ fn zone(members: &[Member], networks: &BTreeSet<&NetworkName>) -> Zone {
         }
     }
     zone
+}
+
+fn service_of(member: &Member) -> Option<(&String, &String)> {
+    let all = &member.container.labels;
+    Some((all.get(labels::PROJECT)?, all.get(labels::SERVICE)?))
 }
 
 fn client(container: &Container, host: &Resolv, closed: bool) -> Result<Client> {

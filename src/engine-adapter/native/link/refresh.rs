@@ -11,6 +11,7 @@ use rcompose_supervise::{Carried, Client};
 
 use super::names::{self, Member};
 use super::ports::{self, protocol};
+use super::turn::Asked;
 use crate::engine::Native;
 use crate::error;
 use crate::file;
@@ -21,7 +22,12 @@ use crate::network::bridge_name;
 pub(crate) fn refresh(native: &Native, project: &str) -> Result<()> {
     let folder = native.places.projects().join(project);
     file::private(&folder)?;
+    let asked = Asked::ask(&folder.join(".links.asked"))?;
     let _lock = file::lock(&native.places.run.join("links.lock"))?;
+    asked.work(|| bring_up(native, project))
+}
+
+fn bring_up(native: &Native, project: &str) -> Result<()> {
     let members = names::members(native)?;
     let wanted = wanted(native, project, &members)?;
     if wanted.networks.is_empty() && wanted.ports.is_empty() {

@@ -25,7 +25,7 @@ fn every_call_may_be_repeated() {
         for _ in 0..2 {
             docker.unpause_container(&spec.name).await.expect("thawable");
         }
-        let stop = Stop { signal: None, grace: Some(Duration::from_secs(10)) };
+        let stop = Stop { grace: Some(Duration::from_secs(10)), ..Stop::default() };
         for _ in 0..2 {
             docker.stop_container(&spec.name, &stop).await.expect("stoppable");
             assert_eq!(lab.see("web").await.state, ContainerState::Exited { code: 7 });
@@ -48,7 +48,7 @@ fn a_stop_with_a_signal_of_its_own_ends_the_container() {
         lab.run(&spec).await;
         // The trap is set once the shell runs.
         tokio::time::sleep(Duration::from_millis(500)).await;
-        let stop = Stop { signal: Some("SIGUSR1".into()), grace: Some(Duration::from_secs(20)) };
+        let stop = Stop { signal: Some("SIGUSR1".into()), grace: Some(Duration::from_secs(20)), drain: false };
         let begun = Instant::now();
         lab.docker.stop_container(&spec.name, &stop).await.expect("stoppable");
         assert!(begun.elapsed() < Duration::from_secs(15), "the grace was waited out");

@@ -1,0 +1,63 @@
+//! Taking a replica out of the way of new connections, while those that are open end by themselves.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use rcompose_engine_adapter::Result;
+use rcompose_network::conntrack;
+
+use super::ports::protocol;
+use super::{Joined, has_own, refresh};
+use crate::document::Container;
+use crate::engine::Native;
+use crate::error;
+use crate::file;
+
+/// How often open connections are counted.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Leads nobody new to a container, and waits until nobody is connected to a published port of it any more, no longer than the grace. The
+/// caller holds the container.
+pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> Result<()> {
+    let until = Instant::now() + grace;
+    let mut joined = Joined::read(&native.places, container)?;
+    if !has_own(container) || joined.ports.is_empty() {
+        return Ok(());
+    }
+    joined.leaving = true;
+    joined.write(&native.places, container)?;
+    refresh(native, &native.places.project_name(container.project()))?;
+    let addresses: Vec<IpAddr> = joined.endpoints.values().flat_map(super::Endpoint::addresses).collect();
+    while Instant::now() < until {
+        let mut open = 0;
+        for port in joined.ports.iter().filter(|it| it.protocol != rcompose_engine_adapter::Protocol::Udp) {
+            for address in &addresses {
+                open += conntrack::open_to(protocol(port.protocol), *address, port.target).map_err(error::network("count connections"))?;
+            }
+        }
+        if open == 0 {
+            break;
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Leads connections to a container again which somebody began to take out of the way, who was killed before it stopped.
+pub(crate) fn resume(native: &Native, container: &Container) -> Result<()> {
+    let left = |it: &Joined| it.leaving && has_own(container);
+    if !left(&Joined::read(&native.places, container)?) {
+        return Ok(());
+    }
+    // Somebody who is at it holds the container.
+    let Some(_lock) = file::try_lock(&native.places.container(&container.id).lock())? else {
+        return Ok(());
+    };
+    let mut joined = Joined::read(&native.places, container)?;
+    if left(&joined) && native.running(container)?.is_some() {
+        joined.leaving = false;
+        joined.write(&native.places, container)?;
+        refresh(native, &native.places.project_name(container.project()))?;
+    }
+    Ok(())
+}
