@@ -116,6 +116,7 @@ impl<'de> Deserializer<'de> for Tree<'_> {
             Value::Null => visitor.visit_unit(),
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Int(value) => visitor.visit_i64(*value),
+            Value::Large(value) => visitor.visit_u64(*value),
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Str(text) | Value::Time(text) => visitor.visit_str(text),
             Value::List(list) => visitor.visit_seq(Items(list.iter().enumerate())),

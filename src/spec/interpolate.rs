@@ -51,7 +51,7 @@ impl Interpolator<'_> {
                     path.pop();
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
         }
     }
 

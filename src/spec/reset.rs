@@ -22,7 +22,7 @@ fn is_tagged(node: &Node) -> bool {
         || match &node.value {
             Value::Map(map) => map.values().any(|entry| is_tagged(&entry.node)),
             Value::List(list) => list.iter().any(is_tagged),
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => false,
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => false,
         }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Value {
     Null,
     Bool(bool),
     Int(i64),
+    /// An integer above those.
+    Large(u64),
     Float(f64),
     /// A scalar in the form of a YAML timestamp; Compose knows no such type.
     Time(String),
@@ -112,6 +114,7 @@ impl Node {
         match &self.value {
             Value::Bool(value) => Some(value.to_string()),
             Value::Int(value) => Some(value.to_string()),
+            Value::Large(value) => Some(value.to_string()),
             Value::Float(value) => Some(float_text(*value)),
             Value::Str(text) | Value::Time(text) => Some(text.clone()),
             Value::Null | Value::List(_) | Value::Map(_) => None,
@@ -124,6 +127,7 @@ impl Node {
             (Value::Null, Value::Null) => true,
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Large(a), Value::Large(b)) => a == b,
             (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
             (Value::Str(a), Value::Str(b)) | (Value::Time(a), Value::Time(b)) => a == b,
             (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b)),
@@ -157,7 +161,7 @@ impl Node {
         match &self.value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
-            Value::Int(_) => "an integer",
+            Value::Int(_) | Value::Large(_) => "an integer",
             Value::Float(_) => "a number",
             Value::Time(_) => "a timestamp",
             Value::Str(_) => "a string",
@@ -178,6 +182,7 @@ impl Node {
             Value::Null => Json::Null,
             Value::Bool(value) => Json::Bool(*value),
             Value::Int(value) => Json::from(*value),
+            Value::Large(value) => Json::from(*value),
             Value::Float(value) => serde_json::Number::from_f64(*value).map_or_else(|| Json::String(float_text(*value)), Json::Number),
             Value::Str(text) | Value::Time(text) => Json::String(text.clone()),
             Value::List(list) => Json::Array(list.iter().map(Node::to_json).collect()),

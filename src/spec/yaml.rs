@@ -4,57 +4,71 @@
 
 mod advice;
 mod builder;
+mod draft;
 mod scalar;
 
-use std::borrow::Cow;
-use std::cell::Cell;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Marker, Parser, ScanError, Span as Range};
+use saphyr_parser::{Event, Parser, ScanError, Span as Range};
 
 use crate::error::{Code, Finding};
-use crate::span::{Source, Span};
+use crate::span::Source;
 use crate::tree::Node;
 use builder::Builder;
+use draft::Draft;
 pub(crate) use scalar::resolve;
-
-/// Most tabs between a colon and its value that are read as blanks; each makes the parser begin again.
-const MAX_TABS: usize = 100;
 
 /// Parses every document of a file; empty documents are left out.
 ///
 /// Documents with a mistake in their syntax are left out too; the mistakes are added to `errors`.
 pub(crate) fn parse(source: &Arc<Source>, errors: &mut Vec<Finding>) -> Vec<Node> {
-    let places = Places::new(source);
-    let mut text = Cow::Borrowed(&*source.text);
+    let mut draft = Draft::new(source);
     let before = errors.len();
-    for _ in 0..MAX_TABS {
-        let (documents, tab) = attempt(&text, &places, errors);
-        let Some(tab) = tab else { return documents };
-        // YAML allows a tab there, the parser does not; a blank takes the same room.
-        errors.truncate(before);
-        text.to_mut().replace_range(tab..=tab, " ");
+    loop {
+        let (documents, failure) = attempt(&draft, errors);
+        let Some(failure) = failure else { return documents };
+        let found = syntax(&failure, &draft);
+        if draft.repair(&failure, &found) {
+            errors.truncate(before);
+            continue;
+        }
+        errors.push(draft.doubted(&failure).unwrap_or(found));
+        return documents;
     }
-    attempt(&text, &places, errors).0
 }
 
-/// Parses a text once; also returns where a tab behind a colon ended it.
-fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<Finding>) -> (Vec<Node>, Option<usize>) {
-    let mut builder = Builder::new(text.len());
-    let mut parser = Parser::new_from_str(text);
+/// What ended an attempt.
+struct Failure {
+    error: ScanError,
+    /// Line of the outermost bracket that is open there.
+    open: Option<usize>,
+}
+
+/// Parses a text once.
+fn attempt(draft: &Draft<'_>, errors: &mut Vec<Finding>) -> (Vec<Node>, Option<Failure>) {
+    let mut builder = Builder::new(draft.text.len());
+    let mut parser = Parser::new_from_str(&draft.text);
     let mut documents = Vec::new();
+    let mut brackets: Vec<Option<usize>> = Vec::new();
     while let Some(event) = parser.next_event() {
         let (event, range) = match event {
             Ok(event) => event,
             Err(error) => {
-                errors.push(syntax(&error, places));
-                return (documents, tab_behind_colon(&error, text, places));
+                let open = brackets.into_iter().flatten().next();
+                return (documents, Some(Failure { error, open }));
             }
         };
-        if matches!(event, Event::StreamEnd) {
-            break;
+        let span = draft.span(&range);
+        match event {
+            Event::StreamEnd => break,
+            Event::SequenceStart(..) | Event::MappingStart(..) => {
+                let is_flow = span.start < span.end && span.text().starts_with(['[', '{']);
+                brackets.push(is_flow.then_some(range.start.line().saturating_sub(1)));
+            }
+            Event::SequenceEnd | Event::MappingEnd => drop(brackets.pop()),
+            _ => {}
         }
-        match builder.take(event, &places.span(&range), errors) {
+        match builder.take(event, &span, errors) {
             Ok(Some(document)) => documents.push(document),
             Ok(None) => {}
             Err(error) => {
@@ -66,18 +80,12 @@ fn attempt(text: &str, places: &Places<'_>, errors: &mut Vec<Finding>) -> (Vec<N
     (documents, None)
 }
 
-fn tab_behind_colon(error: &ScanError, text: &str, places: &Places<'_>) -> Option<usize> {
-    // The marker stands behind the tab.
-    let at = places.offset(error.marker()).checked_sub(1)?;
-    let tab = error.info().contains("valid YAML whitespace") && text.as_bytes().get(at) == Some(&b'\t');
-    tab.then_some(at)
-}
-
 /// A mistake in the syntax, with what most often causes it.
-fn syntax(error: &ScanError, places: &Places<'_>) -> Finding {
-    let span = places.span(&Range::empty(*error.marker()));
+fn syntax(failure: &Failure, draft: &Draft<'_>) -> Finding {
+    let error = &failure.error;
+    let span = draft.span(&Range::empty(*error.marker()));
     let line = span.line_text().to_owned();
-    let hint = advice::advice(error.info(), &span);
+    let hint = advice::advice(error.info(), &span, failure.open);
     let mut message = format!("invalid YAML: {}", advice::plainly(error.info()));
     if let Some(name) = alias_at(&line, span.column()).filter(|_| error.info().contains("anchor")) {
         message = format!("invalid YAML: unknown anchor `{name}`");
@@ -92,41 +100,4 @@ fn alias_at(line: &str, column: usize) -> Option<&str> {
     let name = &line[start..];
     let end = name.find(|c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}' | '[')).unwrap_or(name.len());
     Some(&name[..end]).filter(|name| !name.is_empty())
-}
-
-/// Turns the parser's line and column into byte positions.
-struct Places<'a> {
-    source: &'a Arc<Source>,
-    /// Bytes are characters all over the text, so that none have to be counted.
-    ascii: bool,
-    /// Line, column and byte of the last start that was counted: the next one mostly stands behind it.
-    counted: Cell<(usize, usize, usize)>,
-}
-
-impl<'a> Places<'a> {
-    fn new(source: &'a Arc<Source>) -> Self {
-        Self { source, ascii: source.text.is_ascii(), counted: Cell::default() }
-    }
-
-    fn offset(&self, marker: &Marker) -> usize {
-        let text = &self.source.text;
-        let line = marker.line().saturating_sub(1);
-        let Some(start) = self.source.lines().get(line).map(|&start| start as usize) else {
-            return text.len();
-        };
-        if self.ascii {
-            return (start + marker.col()).min(text.len());
-        }
-        let (column, start) = match self.counted.get() {
-            (known, column, at) if known == line && column <= marker.col() => (column, at),
-            _ => (0, start),
-        };
-        text[start..].char_indices().nth(marker.col() - column).map_or(text.len(), |(at, _)| start + at)
-    }
-
-    fn span(&self, range: &Range) -> Span {
-        let start = self.offset(&range.start);
-        self.counted.set((range.start.line().saturating_sub(1), range.start.col(), start));
-        Span::new(self.source, start..self.offset(&range.end).max(start))
-    }
 }

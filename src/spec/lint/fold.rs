@@ -31,7 +31,7 @@ fn walk<'a>(node: &'a Node, path: &mut Vec<Step<'a>>, findings: &mut Findings) {
                 path.pop();
             }
         }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Time(_) | Value::Str(_) => {}
     }
 }
 

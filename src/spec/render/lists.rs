@@ -92,7 +92,7 @@ fn collect(node: &Node, found: &mut BTreeMap<String, Use>) {
         }
         Value::List(list) => list.iter().for_each(|item| collect(item, found)),
         Value::Map(map) => map.values().for_each(|entry| collect(&entry.node, found)),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Time(_) => {}
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Time(_) => {}
     }
 }
 

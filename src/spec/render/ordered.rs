@@ -35,6 +35,7 @@ impl Value {
             Tree::Null => Self::Null,
             Tree::Bool(value) => Self::Bool(*value),
             Tree::Int(value) => Self::Number(value.to_string()),
+            Tree::Large(value) => Self::Number(value.to_string()),
             Tree::Float(value) => Self::Number(float_text(*value)),
             Tree::Str(text) | Tree::Time(text) => Self::Text(text.clone()),
             Tree::List(list) => Self::List(list.iter().map(Self::of_tree).collect()),

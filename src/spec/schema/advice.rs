@@ -17,7 +17,7 @@ pub(super) fn for_type(node: &Node, shape: &Shape, path: &[Step<'_>]) -> Option<
     let takes_text = takes(Value::Str(String::new()));
     match &node.value {
         Value::Null => Some("give it a value, or remove the line".to_owned()),
-        Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if takes_text => {
+        Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if takes_text => {
             Some(format!("write it in quotes: \"{}\"", node.text().unwrap_or_default()))
         }
         Value::Str(text) if text.starts_with('-') && takes(Value::List(Vec::new())) => {

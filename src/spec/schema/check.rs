@@ -54,10 +54,13 @@ impl Checker<'_> {
             }
             Shape::Range(low, high) => {
                 self.scalar(node, &[Type::Int, Type::Text], path);
-                if let Value::Int(value) = node.value
-                    && !(*low..=*high).contains(&value)
-                {
-                    let message = format!("{value} is outside {low} to {high}");
+                let is_outside = match node.value {
+                    Value::Int(value) => !(*low..=*high).contains(&value),
+                    Value::Large(_) => true,
+                    _ => false,
+                };
+                if is_outside {
+                    let message = format!("{} is outside {low} to {high}", node.shown());
                     self.error(Code::InvalidValue, message, node, path);
                 }
             }
@@ -254,7 +257,7 @@ fn is_a(node: &Node, ty: Type) -> bool {
     match (ty, &node.value) {
         (Type::Null, Value::Null)
         | (Type::Bool, Value::Bool(_))
-        | (Type::Int | Type::Num, Value::Int(_))
+        | (Type::Int | Type::Num, Value::Int(_) | Value::Large(_))
         | (Type::Num, Value::Float(_))
         | (Type::Text, Value::Str(_)) => true,
         (Type::Int, Value::Float(value)) => value.fract() == 0.0,
@@ -269,7 +272,7 @@ pub(super) fn fits(node: &Node, shape: &Shape) -> bool {
         | (Shape::List(_) | Shape::Set(_), Value::List(_))
         | (Shape::Map(_) | Shape::Named(_) | Shape::Object(_), Value::Map(_)) => true,
         (Shape::Word(_) | Shape::Form(..), Value::Str(_)) => true,
-        (Shape::Range(..), Value::Int(_) | Value::Str(_)) => true,
+        (Shape::Range(..), Value::Int(_) | Value::Large(_) | Value::Str(_)) => true,
         (Shape::Scalar(types), _) => types.iter().any(|ty| is_a(node, *ty)),
         (Shape::Either(shapes), _) => shapes.iter().any(|shape| fits(node, shape)),
         _ => false,

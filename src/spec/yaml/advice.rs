@@ -2,13 +2,15 @@
 
 use crate::span::Span;
 
-/// Returns what to do about a mistake that the parser found at `span` and calls `info`.
-pub(super) fn advice(info: &str, span: &Span) -> String {
+/// Returns what to do about a mistake that the parser found at `span` and calls `info`, inside of a bracket of the line `open`, if any.
+pub(super) fn advice(info: &str, span: &Span, open: Option<usize>) -> String {
     let line = span.line_text();
     let column = line.char_indices().nth(span.column() - 1).map_or(line.len(), |(at, _)| at);
     let (before, here) = line.split_at(column);
     let specific = if line.trim_start_matches(' ').starts_with('\t') {
         Some("indent with spaces; YAML allows no tabs there".to_owned())
+    } else if let Some(glued) = glued_above(span, line).filter(|_| here.starts_with(':') || info.contains("':'")) {
+        Some(glued)
     } else if info.contains("mapping values") {
         second_colon(line, before).or_else(|| forgotten_colon(span, line)).or_else(|| too_deep(span, line))
     } else if here.starts_with(':') && before.trim_end().ends_with(['"', '\'']) {
@@ -34,6 +36,12 @@ pub(super) fn advice(info: &str, span: &Span) -> String {
     } else {
         open_bracket(span)
     };
+    let never_closed = || {
+        let line = open.map(|it| it + 1).filter(|it| *it < span.line())?;
+        let bracket = span.source.text.lines().nth(line - 1)?.chars().find(|it| matches!(it, '[' | '{'))?;
+        Some(format!("the `{bracket}` of line {line} is not closed before this"))
+    };
+    let specific = specific.or_else(never_closed);
     specific.unwrap_or_else(|| "check the indentation and the punctuation of this line and the one above".to_owned())
 }
 
@@ -51,6 +59,16 @@ fn second_colon(line: &str, before: &str) -> Option<String> {
         return Some(format!("write `{value}` on a line of its own, indented; or in quotes, if it is one value"));
     }
     Some(format!("a value with a colon and a blank in it must be in quotes: `{key}: {}`", in_quotes(value)))
+}
+
+/// `image:nginx` in the line above, which is text that goes on here.
+fn glued_above(span: &Span, line: &str) -> Option<String> {
+    let above = above(span)?;
+    let (key, value) = above.trim_start_matches([' ', '-']).split_once(':')?;
+    let is_key = !key.is_empty() && key.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+    let is_glued = is_key && value.starts_with(|it: char| !it.is_whitespace()) && !value.starts_with('/');
+    (is_glued && indent(above) == indent(line))
+        .then(|| format!("write a blank behind the colon in the line above: `{key}: {}`", value.trim()))
 }
 
 /// The line above has a value already, so nothing can be inside of it.

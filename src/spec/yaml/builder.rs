@@ -74,7 +74,8 @@ impl Builder {
                 Ok(self.add(node, 0, errors))
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let node = scalar_node(&text, style, tag.as_deref(), span, errors);
+                let text = without_added_break(&text, style, span);
+                let node = scalar_node(text, style, tag.as_deref(), span, errors);
                 Ok(self.add(node, anchor, errors))
             }
             Event::SequenceStart(anchor, tag) => self.open(span, anchor, tag.as_deref(), Content::List(Vec::new())),
@@ -148,6 +149,8 @@ impl Builder {
             }
         };
         span.end = match &value {
+            // With a bracket of its own.
+            _ if end.start < end.end => None,
             // A block ends where its last value does, not at the next token.
             Value::List(list) => list.last().map(|node| node.span.end),
             Value::Map(map) => map.last().map(|entry| entry.node.span.end),
@@ -267,6 +270,14 @@ fn scalar_node(text: &str, style: ScalarStyle, tag: Option<&YamlTag>, span: &Spa
         None => Value::Str(text.to_owned()),
     };
     Node { span: span.clone(), value, tag: compose_tag(tag) }
+}
+
+/// The parser ends the last line of a block with a line break, also where the file ends without one.
+fn without_added_break<'t>(text: &'t str, style: ScalarStyle, span: &Span) -> &'t str {
+    let source = &span.source.text;
+    let at_end =
+        matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) && span.end as usize >= source.len() && !source.ends_with('\n');
+    if at_end { text.strip_suffix('\n').unwrap_or(text) } else { text }
 }
 
 fn compose_tag(tag: Option<&YamlTag>) -> Option<Tag> {

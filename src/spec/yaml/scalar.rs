@@ -23,10 +23,11 @@ pub(crate) fn resolve(text: &str) -> Value {
     }
     let plain: String = text.chars().filter(|&c| c != '_').collect();
     if let Some(value) = integer(&plain) {
-        return Value::Int(value);
+        return value;
     }
+    // What no number can hold is text, as in Go.
     if is_float(&plain)
-        && let Ok(value) = plain.parse()
+        && let Some(value) = plain.parse().ok().filter(|it: &f64| it.is_finite())
     {
         return Value::Float(value);
     }
@@ -38,9 +39,11 @@ pub(super) fn resolve_as(tag: &str, text: &str) -> Option<Value> {
     match (tag, resolve(text)) {
         ("str" | "binary", _) => Some(Value::Str(text.to_owned())),
         ("null", _) => Some(Value::Null),
-        ("int", Value::Int(value)) => Some(Value::Int(value)),
+        ("int", value @ (Value::Int(_) | Value::Large(_))) => Some(value),
         #[expect(clippy::cast_precision_loss, reason = "the tag asks for a float")]
         ("float", Value::Int(value)) => Some(Value::Float(value as f64)),
+        #[expect(clippy::cast_precision_loss, reason = "the tag asks for a float")]
+        ("float", Value::Large(value)) => Some(Value::Float(value as f64)),
         ("float", Value::Float(value)) => Some(Value::Float(value)),
         ("bool", Value::Bool(value)) => Some(Value::Bool(value)),
         ("int" | "float" | "bool", _) => None,
@@ -49,7 +52,7 @@ pub(super) fn resolve_as(tag: &str, text: &str) -> Option<Value> {
 }
 
 /// Reads an integer: decimal, `0x`, `0b`, `0o`, and `0` for octal as in YAML 1.1.
-fn integer(text: &str) -> Option<i64> {
+fn integer(text: &str) -> Option<Value> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -73,8 +76,9 @@ fn integer(text: &str) -> Option<i64> {
     if digits.starts_with(['+', '-']) {
         return None;
     }
-    let value = i128::from(u64::from_str_radix(digits, radix).ok()?);
-    i64::try_from(if negative { -value } else { value }).ok()
+    let value = u64::from_str_radix(digits, radix).ok()?;
+    let signed = i128::from(value) * if negative { -1 } else { 1 };
+    i64::try_from(signed).map(Value::Int).ok().or((!negative).then_some(Value::Large(value)))
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -128,8 +132,13 @@ mod tests {
         for (text, value) in [("017", 15), ("0o17", 15), ("0x1F", 31), ("0b11", 3), ("1_000", 1000), ("-7", -7)] {
             assert!(matches!(resolve(text), Value::Int(n) if n == value), "{text}");
         }
+        for (text, value) in [("9223372036854775808", 1 << 63), ("0xFFFF_FFFF_FFFF_FFFF", u64::MAX)] {
+            assert!(matches!(resolve(text), Value::Large(n) if n == value), "{text}");
+        }
+        assert!(matches!(resolve("-9223372036854775808"), Value::Int(i64::MIN)));
+        assert!(matches!(resolve("18446744073709551616"), Value::Float(_)));
         assert!(matches!(resolve("1e3"), Value::Float(n) if n == 1000.0));
-        for text in ["60:30", "yes", "1.2.3", "0x", "+", "-", "1-2", ".", "1e"] {
+        for text in ["60:30", "yes", "1.2.3", "0x", "+", "-", "1-2", ".", "1e", "1e400"] {
             assert!(matches!(resolve(text), Value::Str(_)), "{text}");
         }
         assert!(matches!(resolve("2001-12-14"), Value::Time(_)));
