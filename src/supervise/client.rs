@@ -342,6 +342,23 @@ impl Control {
         self.fine(&Request::Stop { signal, grace })
     }
 
+    /// Takes over what follows from its end, which the shim does not run the task's program for then; until [`Control::followed`] is called.
+    /// Where this connection ends before, the shim does so after all.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn follow(&mut self) -> Result<()> {
+        self.fine(&Request::Follow)
+    }
+
+    /// Says that what follows from its end is done.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn followed(&mut self) -> Result<()> {
+        self.fine(&Request::Followed)
+    }
+
     /// Freezes its processes.
     ///
     /// # Errors

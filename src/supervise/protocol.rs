@@ -53,6 +53,10 @@ pub(crate) enum Request {
     Exec(Vec<u8>),
     /// `Reply::Status` with [`crate::Exit`] when the further process of that number has ended.
     ExecWait(u64),
+    /// Whoever says so does itself what follows from its end, and says when that is done; who is gone before has not done it.
+    Follow,
+    /// What follows from its end is done.
+    Followed,
 }
 
 /// What a shim answers.
@@ -135,6 +139,8 @@ impl Request {
             Self::Update(json) => write(10, json),
             Self::Exec(json) => write(11, json),
             Self::ExecWait(id) => write(12, &id.to_le_bytes()),
+            Self::Follow => write(13, &[]),
+            Self::Followed => write(14, &[]),
         }
     }
 
@@ -162,7 +168,9 @@ impl Request {
             (10, json) => Self::Update(json.to_vec()),
             (11, json) => Self::Exec(json.to_vec()),
             (12, [a, b, c, d, e, f, g, h]) => Self::ExecWait(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
-            (1..=12, _) => return Err(Malformed::Content(kind)),
+            (13, []) => Self::Follow,
+            (14, []) => Self::Followed,
+            (1..=14, _) => return Err(Malformed::Content(kind)),
             _ => return Err(Malformed::Kind(kind)),
         };
         Ok(Some((request, used)))
@@ -218,6 +226,8 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Update),
             prop::collection::vec(any::<u8>(), 0..300).prop_map(Request::Exec),
             any::<u64>().prop_map(Request::ExecWait),
+            Just(Request::Follow),
+            Just(Request::Followed),
         ]
     }
 

@@ -32,6 +32,8 @@ struct Client {
     waits: bool,
     /// It waits for the end of a further process.
     exec: Option<u64>,
+    /// It does what follows from the end.
+    follows: bool,
     /// Descriptors that came with what it said.
     descriptors: Vec<OwnedFd>,
     cursor: Option<Cursor>,
@@ -148,6 +150,11 @@ impl Clients {
         self.all.values().all(quiet)
     }
 
+    /// Whether somebody does what follows from the end.
+    pub(super) fn are_following(&self) -> bool {
+        self.all.values().any(|it| it.follows)
+    }
+
     /// Standard input takes bytes again.
     pub(super) fn unblock(&mut self, pipes: &mut Pipes, poll: &Poll) {
         let mut blocked = false;
@@ -175,6 +182,7 @@ impl Client {
             output: Vec::new(),
             waits: false,
             exec: None,
+            follows: false,
             descriptors: Vec::new(),
             cursor: None,
             typed: Vec::new(),
@@ -363,6 +371,15 @@ impl Shim<'_> {
             Request::Update(json) => self.update(&json),
             Request::Exec(json) => self.exec(number, &json)?,
             Request::ExecWait(id) => self.exec_wait(number, id)?,
+            Request::Follow => {
+                client.follows = true;
+                Reply::Fine
+            }
+            Request::Followed => {
+                client.follows = false;
+                self.owes_call = false;
+                Reply::Fine
+            }
         };
         Some(reply).filter(|_| !is_attached)
     }

@@ -283,7 +283,7 @@ impl Shim<'_> {
 
     /// It has ended and stays so: the guardian lets go, and may give the container to another shim once this one has left.
     fn retire(&mut self) {
-        self.tell_caller();
+        self.owes_call = true;
         let reason = self.record.ended.as_ref().and_then(|it| {
             if let Exit::NotStarted(reason) = &it.exit {
                 Some(reason.clone())

@@ -96,6 +96,8 @@ struct Shim<'a> {
     linger: Option<Duration>,
     /// The guardian was told how the start went.
     told: bool,
+    /// What follows from the end is still to be done.
+    owes_call: bool,
 }
 
 /// Runs a shim until its container has ended for good. `ticket` names the order to run that it follows; without one it goes on with what
@@ -153,6 +155,7 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         log_again: None,
         linger: None,
         told: false,
+        owes_call: false,
     };
     let order = ticket.filter(|ticket| known != Some(*ticket));
     if shim.record.boot == identity::boot() && (order.is_none() || shim.record.phase != Phase::Ended) {
@@ -309,6 +312,13 @@ impl Shim<'_> {
         }
         let until = *self.linger.get_or_insert_with(|| kernel::since_boot() + LINGER);
         self.clients.answer_waiting(&self.record, &self.poll);
+        if self.owes_call {
+            if self.clients.are_following() && kernel::since_boot() < until {
+                return false;
+            }
+            self.owes_call = false;
+            self.tell_caller();
+        }
         self.clients.is_quiet(&self.log) || kernel::since_boot() >= until
     }
 

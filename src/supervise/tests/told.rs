@@ -149,3 +149,36 @@ fn want_of_memory_is_told_and_recorded() {
     assert_eq!(told(&rig), ["a start", "a oom", "a die Some(5) oom"]);
     rig.settle();
 }
+
+#[test]
+fn what_follows_from_an_end_is_done_once() {
+    let rig = Rig::new();
+    let called = rig.folder.path().join("called");
+    let mut task = rig.task("a", &["/bin/sleep", "1000"]);
+    task.changed = vec!["/bin/sh".into(), "-c".into(), format!("echo called >> {}", called.display()).into()];
+    let calls = || std::fs::read_to_string(&called).unwrap_or_default().lines().count();
+    let stopped = |follow: bool| {
+        rig.run("a", &task);
+        let mut control = rig.client.control("a").unwrap();
+        if follow {
+            control.follow().unwrap();
+        }
+        control.stop(Some(9), None).unwrap();
+        rig.end("a");
+        control
+    };
+    drop(stopped(false));
+    until("its program was called", || calls() == 1);
+    until("the shim has gone", || rig.shim("a").is_none());
+
+    let mut control = stopped(true);
+    control.followed().unwrap();
+    drop(control);
+    until("the shim has gone", || rig.shim("a").is_none());
+    assert_eq!(calls(), 1, "called though somebody had done it");
+
+    drop(stopped(true));
+    until("it is called where whoever wanted to do it is gone", || calls() == 2);
+    until("the shim has gone", || rig.shim("a").is_none());
+    rig.settle();
+}

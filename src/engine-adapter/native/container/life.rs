@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rcompose_engine_adapter::{ContainerName, Result, Stop};
-use rcompose_supervise::{Client, Phase, Record};
+use rcompose_supervise::{Client, Control, Phase, Record};
 
 use crate::document::Container;
 use crate::engine::Native;
@@ -68,7 +68,7 @@ pub(crate) fn stop(native: &Native, name: &ContainerName, stop: &Stop) -> Result
         };
         link::drain(native, &container, grace)?;
     }
-    stop_with(native, &container, signal, stop.grace)?;
+    let following = stop_with(native, &container, signal, stop.grace)?;
     let Some((container, _lock)) = native.places.hold(name)? else {
         return Ok(());
     };
@@ -76,40 +76,67 @@ pub(crate) fn stop(native: &Native, name: &ContainerName, stop: &Stop) -> Result
     if native.running(&container)?.is_some() {
         return Ok(());
     }
-    link::leave(native, &container)
+    link::leave(native, &container)?;
+    super::mounts::detach(native, &container.id)?;
+    following.done();
+    Ok(())
+}
+
+/// Word to a shim that what follows from the end of its container is done here, so that it need not start a program for that. Where it is
+/// not given, the shim does.
+#[must_use]
+pub(super) struct Following(Option<Control>);
+
+impl Following {
+    /// Says that it is done.
+    pub(super) fn done(self) {
+        // A shim that is gone by now has seen to it itself.
+        self.0.map(|mut it| it.followed()).into_iter().for_each(drop);
+    }
 }
 
 /// Ends a container at once.
-pub(super) fn end(native: &Native, container: &Container) -> Result<()> {
+pub(super) fn end(native: &Native, container: &Container) -> Result<Following> {
     stop_with(native, container, Some(KILL), Some(Duration::ZERO))
 }
 
-fn stop_with(native: &Native, container: &Container, signal: Option<u8>, grace: Option<Duration>) -> Result<()> {
+fn stop_with(native: &Native, container: &Container, signal: Option<u8>, grace: Option<Duration>) -> Result<Following> {
     let Some(record) = native.places.record(container)?.filter(|it| it.phase != Phase::Ended) else {
-        return Ok(());
+        return Ok(Following(None));
     };
     if record.boot != rcompose_supervise::boot() {
-        return Ok(());
+        return Ok(Following(None));
     }
     let client = native.client(container);
     let limit = grace.map(|it| it + GONE);
-    let order = || client.control(&container.id).and_then(|mut it| it.stop(signal, grace));
+    let order = || {
+        let mut control = client.control(&container.id)?;
+        // One that goes by itself is removed by what its shim starts.
+        if !container.spec.auto_remove {
+            control.follow()?;
+        }
+        control.stop(signal, grace).map(|()| control)
+    };
     let until = Instant::now() + RETURN;
     let mut ordered = order();
-    while let Err(error) = ordered {
+    let control = loop {
+        let error = match ordered {
+            Ok(control) => break Some(control),
+            Err(error) => error,
+        };
         // Its shim is gone: the guardian that this brings, if there is none, starts another, or finds out what became of the container.
         client.census().map_err(error::supervise("find the guardian"))?;
         if native.places.record(container)?.is_none_or(|it| it.phase == Phase::Ended) {
-            break;
+            break None;
         }
         if Instant::now() > until {
             return Err(error::supervise("stop the container")(error));
         }
         std::thread::sleep(LOOK);
         ordered = order();
-    }
+    };
     match client.wait(&container.id, limit).map_err(error::supervise("wait for the end of the container"))? {
-        Some(_) => Ok(()),
+        Some(_) => Ok(Following(control)),
         None => {
             let message = format!(
                 "container {} was killed, and its processes do not end: they wait for a device or a network disk",

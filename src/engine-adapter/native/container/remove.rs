@@ -33,9 +33,10 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
         container.removing = true;
         file::write(&places.container(&container.id).document(), &container)?;
     }
-    life::end(native, &container)?;
+    let following = life::end(native, &container)?;
     link::leave(native, &container)?;
     mounts::detach(native, &container.id)?;
+    following.done();
     let shim = places.shim(container.project(), &container.id)?;
     forget(&shim).map_err(error::supervise("remove what is left of a container"))?;
     mounts::remove_files(native, &container.id)?;
