@@ -7,5 +7,24 @@
 )]
 
 mod contract;
+mod engine;
 mod ground;
 mod project;
+
+// The scenarios of a Docker engine, on ours.
+#[path = "../scenarios/conditions.rs"]
+mod conditions;
+#[path = "../scenarios/crash.rs"]
+mod crash;
+#[path = "../scenarios/files.rs"]
+mod files;
+#[path = "../scenarios/lifecycle.rs"]
+mod lifecycle;
+#[path = "../scenarios/ports.rs"]
+mod ports;
+#[path = "../scenarios/sessions.rs"]
+mod sessions;
+#[path = "../scenarios/stage.rs"]
+mod stage;
+#[path = "../scenarios/together.rs"]
+mod together;

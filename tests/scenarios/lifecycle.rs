@@ -1,6 +1,5 @@
 //! `up`, `plan`, `up` again, change, `down`.
 
-use crate::engine;
 use crate::stage::Stage;
 
 #[test]
@@ -38,7 +37,7 @@ fn up_down_and_what_stays() {
     assert_eq!(stage.ok(&["exec", "-T", "web", "cat", "/data/file"]), "kept\n");
     stage.ok(&["down", "-v"]);
     stage.assert_gone();
-    assert!(engine::list("volumes", &stage.project).is_empty());
+    assert!(stage.engine.list("volumes", &stage.project).is_empty());
 }
 
 #[test]

@@ -6,11 +6,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::engine;
+use crate::engine::Engine;
 
 /// One scenario's folder, project name and state folder.
 pub(crate) struct Stage {
     pub(crate) project: String,
+    pub(crate) engine: Engine,
     folder: tempfile::TempDir,
     variables: Vec<(String, String)>,
 }
@@ -19,9 +20,7 @@ impl Stage {
     /// Copies `tests/scenarios/<name>`; `None` where no engine answers.
     pub(crate) fn set(name: &str) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        if !engine::answers() {
-            return None;
-        }
+        let engine = Engine::find()?;
         let folder = tempfile::Builder::new().prefix("rcompose-scenario.").tempdir().unwrap();
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(name);
         for entry in fs::read_dir(&from).unwrap() {
@@ -29,7 +28,7 @@ impl Stage {
             fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
         }
         let project = format!("t{}-{}-{name}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        Some(Self { project, folder, variables: Vec::new() })
+        Some(Self { project, engine, folder, variables: Vec::new() })
     }
 
     /// Sets a variable for every later command.
@@ -48,6 +47,7 @@ impl Stage {
         command.args(["-p", &self.project]).args(arguments).current_dir(self.folder.path());
         command
             .env("XDG_STATE_HOME", self.path("state"))
+            .envs(self.engine.variables())
             .envs(self.variables.iter().map(|(key, value)| (key, value)));
         command.env_remove("COMPOSE_FILE").env_remove("COMPOSE_PROJECT_NAME");
         command.stdin(Stdio::null());
@@ -76,7 +76,9 @@ impl Stage {
     pub(crate) fn containers(&self) -> Vec<(String, String)> {
         let prefix = format!("{}-", self.project);
         let name = |it: &serde_json::Value| it["Names"][0].as_str().unwrap_or_default().trim_start_matches('/').replacen(&prefix, "", 1);
-        let mut all: Vec<(String, String)> = engine::list("containers", &self.project)
+        let mut all: Vec<(String, String)> = self
+            .engine
+            .list("containers", &self.project)
             .iter()
             .map(|it| (name(it), it["State"].as_str().unwrap_or_default().to_owned()))
             .collect();
@@ -85,13 +87,13 @@ impl Stage {
     }
 
     pub(crate) fn inspect(&self, container: &str) -> serde_json::Value {
-        engine::inspect(&format!("{}-{container}", self.project))
+        self.engine.inspect(&format!("{}-{container}", self.project))
     }
 
     /// Nothing of the project is left but, where asked, volumes.
     pub(crate) fn assert_gone(&self) {
         assert_eq!(self.containers(), []);
-        assert!(engine::list("networks", &self.project).is_empty());
+        assert!(self.engine.list("networks", &self.project).is_empty());
     }
 }
 

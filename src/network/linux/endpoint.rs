@@ -60,6 +60,10 @@ pub enum On {
     },
 }
 
+/// How often, and how long apart, an interface is tried again whose name is still taken by one that goes.
+const TRIES: u32 = 20;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// Attaches a container to a network. What is there already stays; an interface of the pair's name that leads elsewhere is a leftover of
 /// another namespace, and replaced.
 ///
@@ -170,8 +174,20 @@ fn full(socket: &Socket, bridge: &Link, error: NetworkError) -> NetworkError {
     }
 }
 
-/// One of the two names is taken: by an earlier try for this same container, or by a leftover.
-fn again(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, error: NetworkError) -> Result<()> {
+/// One of the two names is taken: by an earlier try for this same container, or by a leftover, which may be going at this moment with
+/// the namespace of its other end.
+fn again(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, mut error: NetworkError) -> Result<()> {
+    for _ in 0..TRIES {
+        match once_more(socket, namespace, endpoint, error) {
+            Err(other) if matches!(other.errno(), Some(libc::EEXIST | libc::ENODEV)) => error = other,
+            other => return other,
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(error)
+}
+
+fn once_more(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, error: NetworkError) -> Result<()> {
     let inside = netns::within(namespace, || link::find(&Socket::route()?, &endpoint.interface))??;
     let On::Bridge { veth, bridge, .. } = &endpoint.on else {
         // What hangs on the host's interface has one name only, the one in the container.
@@ -188,6 +204,7 @@ fn again(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, error:
             link::remove(socket, veth, near.index)?;
             make(socket, namespace, endpoint)
         }
+        (None, None) => make(socket, namespace, endpoint),
         _ => Err(error),
     }
 }

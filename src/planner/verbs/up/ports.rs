@@ -11,10 +11,9 @@ use crate::{Problem, ProblemKind};
 
 impl Builder<'_> {
     pub(super) fn check_ports(&mut self) {
-        if self.observed.engine.has(Feature::SharedPort) {
-            return;
+        if !self.shares_ports() {
+            self.check_replicas();
         }
-        self.check_replicas();
         self.check_holders();
         self.check_services();
     }
@@ -54,7 +53,7 @@ impl Builder<'_> {
         for (name, replicas) in &self.services {
             for unit in replicas.units.iter().filter(|unit| unit.fate != Fate::Keep && unit.fate != Fate::Unpause) {
                 for port in &unit.spec.ports {
-                    let Some(holder) = self.blocked(port) else { continue };
+                    let Some(holder) = self.blocked(name, port) else { continue };
                     let path = self.port_path(name, port);
                     let owner = match (&holder.project, &holder.service) {
                         (Some(project), Some(service)) => format!("{} (service {service} of project {project})", holder.container),
@@ -72,18 +71,26 @@ impl Builder<'_> {
     }
 
     /// Returns who holds the last port that was left, where none is left.
-    fn blocked(&self, port: &PortSpec) -> Option<&PortHolder> {
+    fn blocked(&self, service: &str, port: &PortSpec) -> Option<&PortHolder> {
         let (first, last) = port.published?;
         let mut holder = None;
         for number in first..=last {
-            holder = Some(
-                self.observed
-                    .ports
-                    .iter()
-                    .find(|it| self.stays(it) && it.port == number && clashes(port, it.host_ip, it.protocol))?,
-            );
+            holder =
+                Some(self.observed.ports.iter().find(|it| {
+                    self.stays(it) && !self.shares(service, it) && it.port == number && clashes(port, it.host_ip, it.protocol)
+                })?);
         }
         holder
+    }
+
+    /// Replicas of a service may have one port in common.
+    fn shares_ports(&self) -> bool {
+        self.observed.engine.has(Feature::SharedPort)
+    }
+
+    fn shares(&self, service: &str, holder: &PortHolder) -> bool {
+        let own = (Some(self.project.name.as_str()), Some(service));
+        self.shares_ports() && (holder.project.as_deref(), holder.service.as_deref()) == own
     }
 
     /// Tells whether a holder still holds its port once the plan is done.
