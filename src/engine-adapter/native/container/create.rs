@@ -7,7 +7,7 @@ use rcompose_engine_adapter::{ContainerName, ContainerSpec, EngineError, ErrorKi
 use rcompose_image::Image;
 use rcompose_supervise::boot;
 
-use super::mounts;
+use super::{logging, mounts};
 use crate::clock;
 use crate::document::{Bound, Container, FORM};
 use crate::engine::Native;
@@ -27,6 +27,8 @@ pub(crate) fn create(native: &Native, spec: &ContainerSpec) -> Result<()> {
     let id = new_id()?;
     let document = document(native, spec, &image, &id)?;
     mounts::check(&document.spec)?;
+    let kept = logging::read(&document.who(), spec.logging.as_ref())?;
+    native.remarks.add(&document, kept.warnings);
     let half = Half { native, id: &id, volumes: Vec::new(), named: false };
     half.make(document, &image)
 }

@@ -4,6 +4,7 @@ mod create;
 mod facts;
 mod init;
 mod life;
+mod logging;
 mod mounts;
 mod remove;
 mod start;

@@ -30,7 +30,7 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
         // As with Docker: nobody could come in.
         native
             .remarks
-            .add(&container.name, ["its published ports lead nowhere: it is on no network that has a way in".to_owned()]);
+            .add(container, ["its published ports lead nowhere: it is on no network that has a way in".to_owned()]);
         return Ok(());
     }
     // Until it is written down which ports they are, so that no other takes or lets go of the same ones.
