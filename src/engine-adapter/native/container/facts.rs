@@ -40,13 +40,13 @@ pub(super) struct Found {
     pub(super) hostname: Option<String>,
     pub(super) cgroup: PathBuf,
     pub(super) nodes: Nodes,
-    pub(super) cdi: Vec<cdi::Description>,
+    pub(super) cdi: cdi::Known,
 }
 
 pub(super) fn find(native: &Native, container: &Container, root: &Root) -> Result<Found> {
     let spec = &container.spec;
     let host = rcompose_runtime::host::read().map_err(error::runtime("read what this host is"))?;
-    let cdi = descriptions()?;
+    let cdi = descriptions(native, container);
     Ok(Found {
         kernel: kernel(),
         cpus: std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1)),
@@ -90,21 +90,29 @@ fn user(container: &Container, root: &Root) -> Result<users::User> {
     })
 }
 
-fn descriptions() -> Result<Vec<cdi::Description>> {
-    let mut all = Vec::new();
+/// Reads what CDI files describe. One that is damaged stops nobody but those who ask for a device of it.
+fn descriptions(native: &Native, container: &Container) -> cdi::Known {
+    let mut known = cdi::Known::default();
     for folder in CDI {
-        for name in crate::file::names(Path::new(folder))? {
-            let path = Path::new(folder).join(&name);
+        let folder = Path::new(folder);
+        let names = match crate::file::names(folder) {
+            Ok(names) => names,
+            Err(error) => {
+                known.add(folder, Err(std::io::Error::other(error.to_string())));
+                continue;
+            }
+        };
+        for path in names.iter().map(|it| folder.join(it)) {
             if path.extension().is_some_and(|it| it == "json" || it == "yaml" || it == "yml") {
-                let text = fs::read(&path).map_err(error::file("read", &path))?;
-                all.push(cdi::parse(&path, &text)?);
+                known.add(&path, fs::read(&path));
             }
         }
     }
-    Ok(all)
+    native.remarks.add_of_host(container, known.damaged.iter().map(|it| it.reason.clone()));
+    known
 }
 
-fn nodes(spec: &ContainerSpec, cdi: &[cdi::Description]) -> Result<Nodes> {
+fn nodes(spec: &ContainerSpec, cdi: &cdi::Known) -> Result<Nodes> {
     let found = asked(spec, cdi)?.into_iter().map(|path| {
         let mut below = Vec::new();
         collect(&path, &mut below, 0);
