@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rcompose_engine_adapter::{Check, ContainerName, NetworkMode, Restart, Result, Test};
-use rcompose_supervise::{Input, Layers, Restart as Policy, Task};
+use rcompose_supervise::{Input, Layers, Pace, Restart as Policy, Task};
 
 use super::facts::{self, Found};
 use super::{init, logging, mounts};
@@ -162,5 +162,6 @@ fn policy(restart: Restart) -> Policy {
         Restart::Always => Policy::Always,
         Restart::UnlessStopped => Policy::UnlessStopped,
         Restart::OnFailure { attempts } => Policy::OnFailure(Some(attempts).filter(|it| *it > 0)),
+        Restart::Paced { failures_only, delay, attempts, window } => Policy::Paced(Pace { failures_only, delay, attempts, window }),
     }
 }
