@@ -8,4 +8,6 @@
 
 mod contract;
 mod ground;
+mod hooks;
+mod options;
 mod project;
