@@ -11,3 +11,4 @@ mod ground;
 mod hooks;
 mod options;
 mod project;
+mod storage;

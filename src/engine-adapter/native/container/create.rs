@@ -26,7 +26,7 @@ pub(crate) fn create(native: &Native, spec: &ContainerSpec) -> Result<()> {
     let image = images::find(native, &spec.image, spec.platform.as_deref())?;
     let id = new_id()?;
     let document = document(native, spec, &image, &id)?;
-    mounts::check(&document.spec)?;
+    mounts::check(&native.places, &document.spec)?;
     let kept = logging::read(&document.who(), spec.logging.as_ref())?;
     native.remarks.add(&document, kept.warnings);
     let half = Half { native, id: &id, volumes: Vec::new(), named: false };
@@ -156,7 +156,7 @@ impl Half<'_> {
                 self.volumes.push(name.clone());
             }
             if !it.nocopy {
-                volume::fill(places, &name, root, Path::new(&it.target))?;
+                volume::fill(places, &name, self.id, root, Path::new(&it.target))?;
             }
             bound.push(Bound {
                 target: it.target,

@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::mounts;
 use crate::bundle::{Joined, Node, Nodes, Origin, Resolved, asked, cdi, users};
-use crate::document::Container;
+use crate::document::{Bound, Container};
 use crate::engine::Native;
 use crate::error;
 use crate::groups;
@@ -157,8 +157,7 @@ fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
     }
     let asked: Vec<&str> = container.spec.mounts.iter().map(|it| it.target.as_str()).collect();
     for bound in &container.volumes {
-        let data = volume::data(&native.places, &bound.volume)?;
-        let source = bound.subpath.as_deref().map_or(Ok(data.clone()), |sub| below(&data, sub))?;
+        let source = content(native, container, bound, all.len())?;
         let is_asked = asked.contains(&bound.target.as_str());
         let origin = if is_asked {
             Origin::Mount
@@ -180,29 +179,38 @@ fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
 
 /// Mounts of other containers (`volumes_from`), unless something of the container's own is there.
 fn inherited(native: &Native, container: &Container, all: &mut Vec<Resolved>) -> Result<()> {
+    let is_free = |all: &[Resolved], target: &str| all.iter().all(|it| it.target != target);
     for from in &container.spec.volumes_from {
         let (name, mode) = from.rsplit_once(':').filter(|(_, mode)| matches!(*mode, "ro" | "rw")).unwrap_or((from, "rw"));
         let other = native.places.known(&ContainerName::from(name))?;
-        let binds = other.spec.mounts.iter().filter_map(|it| match &it.kind {
-            MountKind::Bind { source, .. } => Some((PathBuf::from(source), it.target.clone(), it.read_only)),
-            _ => None,
-        });
-        let mut found: Vec<(PathBuf, String, bool)> = binds.collect();
-        for bound in &other.volumes {
-            let data = volume::data(&native.places, &bound.volume)?;
-            let source = bound.subpath.as_deref().map_or(Ok(data.clone()), |sub| below(&data, sub))?;
-            found.push((source, bound.target.clone(), bound.read_only));
+        let origin = |read_only| Origin::Inherited { read_only: read_only || mode == "ro" };
+        for mount in &other.spec.mounts {
+            if let MountKind::Bind { source, .. } = &mount.kind
+                && is_free(all, &mount.target)
+            {
+                all.push(Resolved { source: source.into(), target: mount.target.clone(), origin: origin(mount.read_only) });
+            }
         }
-        for (source, target, read_only) in found {
-            if !all.iter().any(|it| it.target == target) {
-                all.push(Resolved { source, target, origin: Origin::Inherited { read_only: read_only || mode == "ro" } });
+        for bound in &other.volumes {
+            if is_free(all, &bound.target) {
+                let source = content(native, container, bound, all.len())?;
+                all.push(Resolved { source, target: bound.target.clone(), origin: origin(bound.read_only) });
             }
         }
     }
     Ok(())
 }
 
-/// Finds a path inside a volume. Containers write there, so no link is followed.
+/// Finds the content of a volume for a container, which holds it from then on.
+fn content(native: &Native, container: &Container, bound: &Bound, number: usize) -> Result<PathBuf> {
+    let data = volume::hold(&native.places, &bound.volume, &container.id)?;
+    match &bound.subpath {
+        Some(sub) => mounts::subpath(native, &container.id, &data, sub, number),
+        None => Ok(data),
+    }
+}
+
+/// Finds a path inside an image, whose files do not change.
 pub(super) fn below(data: &Path, sub: &str) -> Result<PathBuf> {
     let folder = fs::File::open(data).map_err(error::file("open", data))?;
     let inside = Path::new(sub.trim_start_matches('/'));

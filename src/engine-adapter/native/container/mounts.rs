@@ -7,7 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rcompose_engine_adapter::{ContainerSpec, ImageReference, MountKind, Result, VolumeName};
-use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use crate::document::Container;
 use crate::engine::Native;
@@ -15,6 +16,7 @@ use crate::error;
 use crate::file;
 use crate::place::Places;
 use crate::root::Root;
+use crate::volume;
 
 /// Bytes of `/dev/shm`, Docker's default.
 const SHM_SIZE: i64 = 64 << 20;
@@ -32,9 +34,12 @@ pub(super) struct Wanted {
     pub(super) anonymous: bool,
 }
 
-/// Refuses binds whose source is missing, before anything is made.
-pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
+/// Refuses binds whose source is missing, and volumes whose device is, before anything is made.
+pub(super) fn check(places: &Places, spec: &ContainerSpec) -> Result<()> {
     for mount in &spec.mounts {
+        if let MountKind::Volume { name, .. } = &mount.kind {
+            volume::check(places, name)?;
+        }
         let MountKind::Bind { source, create_host_path, .. } = &mount.kind else {
             continue;
         };
@@ -51,7 +56,7 @@ pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
 }
 
 /// Makes the folders that binds want to be there.
-pub(super) fn make_sources(spec: &ContainerSpec) -> Result<()> {
+pub(super) fn make_sources(places: &Places, spec: &ContainerSpec) -> Result<()> {
     for mount in &spec.mounts {
         if let MountKind::Bind { source, create_host_path: true, .. } = &mount.kind
             && !file::exists(Path::new(source))
@@ -60,7 +65,7 @@ pub(super) fn make_sources(spec: &ContainerSpec) -> Result<()> {
             made.map_err(error::file("make the folder", Path::new(source)))?;
         }
     }
-    check(spec)
+    check(places, spec)
 }
 
 /// Lists the volumes of a container: those asked for, those of other containers, and those that its image declares.
@@ -176,7 +181,7 @@ pub(super) fn image(
 }
 
 /// Unmounts what was mounted for a container, and lets go of images that it had as mounts; nothing is success.
-pub(super) fn detach(native: &Native, id: &str) -> Result<()> {
+pub(crate) fn detach(native: &Native, id: &str) -> Result<()> {
     let folder = native.places.run.join("mounts").join(id);
     for name in file::names(&folder)? {
         match rustix::mount::unmount(folder.join(&name), UnmountFlags::DETACH) {
@@ -185,7 +190,37 @@ pub(super) fn detach(native: &Native, id: &str) -> Result<()> {
         }
         native.images.unpin(&format!("{id}.{name}")).map_err(error::image)?;
     }
-    file::remove_folder(&folder)
+    file::remove_folder(&folder)?;
+    volume::release(&native.places, id)
+}
+
+/// Mounts what a path leads to inside a volume, and returns where. Containers write there, so the path is followed within the volume only,
+/// and what it led to is what is mounted: whatever is put in its place later leads nowhere else, at no start.
+pub(super) fn subpath(native: &Native, id: &str, data: &Path, sub: &str, number: usize) -> Result<PathBuf> {
+    let root = rustix::fs::open(data, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let root = root.map_err(|it| error::file("open", data)(it.into()))?;
+    let inside = sub.trim_start_matches('/');
+    let inside = if inside.is_empty() { "." } else { inside };
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let wrong = |errno: rustix::io::Errno| {
+        let message = format!("the subpath {sub} in {} cannot be used; it must be there", data.display());
+        error::invalid(message).caused_by(std::io::Error::from(errno))
+    };
+    let found = rustix::fs::openat2(&root, inside, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(wrong)?;
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&found).map_err(wrong)?.st_mode);
+    let folder = native.places.run.join("mounts").join(id);
+    file::private(&folder)?;
+    let place = folder.join(number.to_string());
+    if kind == FileType::Directory {
+        file::private(&place)?;
+    } else {
+        file::write_volatile(&place, b"")?;
+    }
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(&found, "", flags).map_err(wrong)?;
+    rustix::mount::move_mount(&tree, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(wrong)?;
+    Ok(place)
 }
 
 #[cfg(test)]

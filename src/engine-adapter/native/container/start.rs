@@ -31,7 +31,9 @@ pub(crate) fn start(native: &Native, name: &ContainerName) -> Result<()> {
     if native.running(&container)?.is_some() {
         return Ok(());
     }
-    mounts::make_sources(&container.spec)?;
+    // What a start that was cut off left.
+    mounts::detach(native, &container.id)?;
+    mounts::make_sources(&native.places, &container.spec)?;
     link::join(native, &container)?;
     let started = begin(native, &container);
     if started.is_err() {
