@@ -9,6 +9,7 @@
 mod contract;
 mod ground;
 mod hooks;
+mod networks;
 mod options;
 mod project;
 mod storage;
