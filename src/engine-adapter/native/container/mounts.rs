@@ -184,9 +184,13 @@ pub(super) fn image(
 pub(crate) fn detach(native: &Native, id: &str) -> Result<()> {
     let folder = native.places.run.join("mounts").join(id);
     for name in file::names(&folder)? {
-        match rustix::mount::unmount(folder.join(&name), UnmountFlags::DETACH) {
-            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
-            Err(errno) => return Err(error::file("unmount", &folder.join(&name))(errno.into())),
+        // One upon the other, where starts were cut off.
+        loop {
+            match rustix::mount::unmount(folder.join(&name), UnmountFlags::DETACH) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => break,
+                Err(errno) => return Err(error::file("unmount", &folder.join(&name))(errno.into())),
+            }
         }
         native.images.unpin(&format!("{id}.{name}")).map_err(error::image)?;
     }
@@ -210,10 +214,12 @@ pub(super) fn subpath(native: &Native, id: &str, data: &Path, sub: &str, number:
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&found).map_err(wrong)?.st_mode);
     let folder = native.places.run.join("mounts").join(id);
     file::private(&folder)?;
-    let place = folder.join(number.to_string());
-    if kind == FileType::Directory {
+    let is_folder = kind == FileType::Directory;
+    let place = folder.join(if is_folder { number.to_string() } else { format!("{number}.file") });
+    // What a start that was cut off left mounted there is covered: a shim may be about to bind it.
+    if is_folder {
         file::private(&place)?;
-    } else {
+    } else if !file::exists(&place) {
         file::write_volatile(&place, b"")?;
     }
     let flags =

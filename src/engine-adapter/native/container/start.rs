@@ -31,8 +31,6 @@ pub(crate) fn start(native: &Native, name: &ContainerName) -> Result<()> {
     if native.running(&container)?.is_some() {
         return Ok(());
     }
-    // What a start that was cut off left.
-    mounts::detach(native, &container.id)?;
     mounts::make_sources(&native.places, &container.spec)?;
     link::join(native, &container)?;
     let started = begin(native, &container);

@@ -8,6 +8,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use rcompose_engine_adapter::{EngineError, ErrorKind, Result, VolumeName};
+use rcompose_supervise::{Phase, boot};
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -112,9 +113,11 @@ pub(crate) fn sweep(native: &Native) -> Result<()> {
     for name in file::names(&places.holds())? {
         for id in file::names(&places.holds().join(&name))? {
             let Some(container) = places.read(&id)? else { continue };
-            if native.running(&container)?.is_none()
+            // One that has ended and is about to be started again by its policy has not ended for good.
+            let is_over = || Ok(places.record(&container)?.is_none_or(|it| it.phase == Phase::Ended || it.boot != boot()));
+            if is_over()?
                 && let Some(_lock) = file::try_lock(&places.container(&id).lock())?
-                && native.running(&container)?.is_none()
+                && is_over()?
             {
                 crate::container::detach(native, &id)?;
             }
