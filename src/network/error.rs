@@ -72,7 +72,7 @@ pub enum NetworkError {
     },
     /// An interface that others hang on takes no more.
     #[error(
-        "nothing of the kind {kind} can hang on the interface {name}: it is part of a bridge, or something of another kind hangs on it"
+        "no {kind} interface can hang on {name}: it is part of a bridge or the loopback, or what hangs on it is of another kind or takes it all"
     )]
     InUse {
         /// Its name.

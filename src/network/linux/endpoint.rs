@@ -129,7 +129,7 @@ fn make(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Resu
     }
 }
 
-/// Finds out whether interfaces can hang on what they are to hang on: one is made, in a namespace that goes at once. A bridge is not
+/// Finds out whether interfaces can hang on what they are to hang on: one is made, in a namespace of its own, and removed. A bridge is not
 /// looked at.
 ///
 /// # Errors
@@ -145,6 +145,8 @@ pub fn check(on: &On) -> Result<()> {
     match hang(&Socket::route()?, kind, parent, mode, &inside) {
         // The one that takes it all may be there.
         Err(NetworkError::InUse { .. }) if kind == "macvlan" && mode == PASSTHRU => Ok(()),
+        // Not left to the end of the namespace, which comes later: what takes it all finds it free.
+        Ok(()) => detach(namespace.as_fd(), inside.name),
         other => other,
     }
 }
@@ -158,7 +160,7 @@ fn hang(socket: &Socket, kind: &'static str, parent: &str, mode: u32, inside: &F
     let result = socket.request(&batch);
     match result.as_ref().err().and_then(NetworkError::errno) {
         Some(libc::EOPNOTSUPP) => Err(NetworkError::NoKind { kind }),
-        Some(libc::EBUSY) => Err(NetworkError::InUse { name: parent.to_owned(), kind }),
+        Some(libc::EBUSY | libc::EINVAL) => Err(NetworkError::InUse { name: parent.to_owned(), kind }),
         _ => result,
     }
 }
