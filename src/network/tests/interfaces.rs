@@ -151,10 +151,11 @@ fn macvlan_hangs_on_an_interface_and_ipvlan_says_what_lacks() {
     if !lab::enter() {
         return;
     }
-    run("ip link add wire type bridge && ip link set wire up");
     let mut wanted = endpoint_of("c", 1, 2, false);
     for kind in ["macvlan", "ipvlan"] {
-        let (parent, mode) = ("wire".to_owned(), String::new());
+        // Each has its own: two kinds on one are refused.
+        run(&format!("ip link add wire-{kind} type bridge && ip link set wire-{kind} up"));
+        let (parent, mode) = (format!("wire-{kind}"), String::new());
         wanted.mac = None;
         wanted.on = if kind == "macvlan" {
             On::Macvlan { parent, mode }

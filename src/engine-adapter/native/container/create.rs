@@ -26,7 +26,8 @@ pub(crate) fn create(native: &Native, spec: &ContainerSpec) -> Result<()> {
     let image = images::find(native, &spec.image, spec.platform.as_deref())?;
     let id = new_id()?;
     let document = document(native, spec, &image, &id)?;
-    mounts::check(&native.places, &document.spec)?;
+    mounts::check(&document.spec)?;
+    mounts::check_volumes(&native.places, &document.spec)?;
     let kept = logging::read(&document.who(), spec.logging.as_ref())?;
     native.remarks.add(&document, kept.warnings);
     let half = Half { native, id: &id, volumes: Vec::new(), named: false };

@@ -34,12 +34,19 @@ pub(super) struct Wanted {
     pub(super) anonymous: bool,
 }
 
-/// Refuses binds whose source is missing, and volumes whose device is, before anything is made.
-pub(super) fn check(places: &Places, spec: &ContainerSpec) -> Result<()> {
+/// Refuses volumes whose device is missing, before anything is made. A start finds it out when it mounts them.
+pub(super) fn check_volumes(places: &Places, spec: &ContainerSpec) -> Result<()> {
     for mount in &spec.mounts {
         if let MountKind::Volume { name, .. } = &mount.kind {
             volume::check(places, name)?;
         }
+    }
+    Ok(())
+}
+
+/// Refuses binds whose source is missing, before anything is made.
+pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
+    for mount in &spec.mounts {
         let MountKind::Bind { source, create_host_path, .. } = &mount.kind else {
             continue;
         };
@@ -56,7 +63,7 @@ pub(super) fn check(places: &Places, spec: &ContainerSpec) -> Result<()> {
 }
 
 /// Makes the folders that binds want to be there.
-pub(super) fn make_sources(places: &Places, spec: &ContainerSpec) -> Result<()> {
+pub(super) fn make_sources(spec: &ContainerSpec) -> Result<()> {
     for mount in &spec.mounts {
         if let MountKind::Bind { source, create_host_path: true, .. } = &mount.kind
             && !file::exists(Path::new(source))
@@ -65,7 +72,7 @@ pub(super) fn make_sources(places: &Places, spec: &ContainerSpec) -> Result<()> 
             made.map_err(error::file("make the folder", Path::new(source)))?;
         }
     }
-    check(places, spec)
+    check(spec)
 }
 
 /// Lists the volumes of a container: those asked for, those of other containers, and those that its image declares.

@@ -31,7 +31,7 @@ pub(crate) fn start(native: &Native, name: &ContainerName) -> Result<()> {
     if native.running(&container)?.is_some() {
         return Ok(());
     }
-    mounts::make_sources(&native.places, &container.spec)?;
+    mounts::make_sources(&container.spec)?;
     link::join(native, &container)?;
     let started = begin(native, &container);
     if started.is_err() {
