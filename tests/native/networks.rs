@@ -76,6 +76,8 @@ fn containers_on_an_interface_of_the_host_are_neighbours_of_its_neighbours() {
             project.ok(&["exec", "-T", "one", "ping", "-c", "1", "-W", "5", to]);
         }
         let path = format!("/proc/{}/fd/{}", std::process::id(), neighbour.as_raw_fd());
+        // It remembers what had the address before, by another hardware address.
+        assert!(run(&format!("nsenter --net={path} ip neigh flush dev wire1")));
         assert!(
             run(&format!("nsenter --net={path} busybox ping -q -c 1 -W 5 192.0.2.50 > /dev/null")),
             "the neighbour does not reach it"
