@@ -183,8 +183,10 @@ fn addressed(name: &VolumeName, kind: &str, word: &str) -> Result<String> {
         return Ok(word.to_owned());
     }
     let unknown = || error::invalid(format!("volume {name}: the address of its server {host} cannot be found"));
-    let found = (host, 0).to_socket_addrs().map_err(|it| unknown().caused_by(it))?.next();
-    found.map(|it| format!("addr={}", it.ip())).ok_or_else(unknown)
+    let found: Vec<IpAddr> = (host, 0).to_socket_addrs().map_err(|it| unknown().caused_by(it))?.map(|it| it.ip()).collect();
+    // One of IPv4 first, as Docker takes it: a server may well not listen by IPv6.
+    let address = found.iter().find(|it| it.is_ipv4()).or(found.first());
+    address.map(|it| format!("addr={it}")).ok_or_else(unknown)
 }
 
 fn refused(name: &VolumeName, wanted: &Mounted, errno: Errno) -> EngineError {
