@@ -128,7 +128,9 @@ fn what_a_killed_client_left_mounted_is_found() {
     let leave = |hold: Option<&str>| {
         let holds = ground.root().join("run/holds").join(format!("{}_data", project.name));
         std::fs::create_dir_all(&holds).unwrap();
-        hold.map(|it| std::fs::write(holds.join(it), "").unwrap());
+        if let Some(id) = hold {
+            std::fs::write(holds.join(id), "").unwrap();
+        }
         assert!(Command::new("mount").arg("--bind").args([&folder, &at]).status().unwrap().success());
     };
     // Killed between the mount and the start: whoever asks next undoes it.

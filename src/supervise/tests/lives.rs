@@ -102,6 +102,7 @@ fn a_container_is_started_again_at_a_pace_of_its_own() {
 fn an_order_to_run_what_runs_changes_nothing() {
     let rig = Rig::new();
     rig.sh("a", "echo once; sleep 1000");
+    until("it has said so", || rig.text("a", Stream::Out) == "once\n");
     let first = rig.first("a");
     rig.client.run("a").unwrap();
     assert_eq!(rig.first("a"), first);
