@@ -66,23 +66,34 @@ fn a_volume_is_mounted_by_the_first_and_unmounted_after_the_last() {
     assert_nothing_left(&ground, &project.name);
 }
 
+/// A file as a disk; it is none any more when this is dropped.
+struct Disk(String);
+
+impl Disk {
+    /// Nothing where this machine cannot make one.
+    fn new(file: &Path) -> Option<Self> {
+        std::fs::File::create(file).unwrap().set_len(16 << 20).unwrap();
+        let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(file).status().ok()?;
+        let device = Command::new("losetup").args(["-f", "--show"]).arg(file).output().ok()?;
+        let device = String::from_utf8(device.stdout).unwrap().trim().to_owned();
+        (made.success() && !device.is_empty()).then_some(Self(device))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
+    }
+}
+
 #[test]
 fn a_volume_on_a_disk_is_there_again() {
     let Some(ground) = Ground::new() else { return };
-    let file = ground.folder.path().join("disk.img");
-    std::fs::File::create(&file).unwrap().set_len(16 << 20).unwrap();
-    let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&file).status();
-    let device = Command::new("losetup").args(["-f", "--show"]).arg(&file).output();
-    let (Ok(true), Ok(device)) = (made.map(|it| it.success()), device) else {
-        eprintln!("left out: no mkfs.ext4 or no losetup");
+    let Some(disk) = Disk::new(&ground.folder.path().join("disk.img")) else {
+        eprintln!("left out: no mkfs.ext4, or no loop device");
         return;
     };
-    let device = String::from_utf8(device.stdout).unwrap().trim().to_owned();
-    if device.is_empty() {
-        eprintln!("left out: no loop device");
-        return;
-    }
-    let options = format!("{{type: ext4, device: {device}, o: noatime}}");
+    let options = format!("{{type: ext4, device: {}, o: noatime}}", disk.0);
     let project = Project::new(&ground, "disk", &TWO.replace("OPTIONS", &options));
     let at = content(&ground, &project);
     project.ok(&["up", "-d"]);
@@ -93,8 +104,6 @@ fn a_volume_on_a_disk_is_there_again() {
     assert_eq!(project.ok(&["exec", "-T", "two", "cat", "/data/file"]), "kept\n");
     project.ok(&["down", "-t", "1", "-v"]);
     assert!(!at.exists());
-    let detached = Command::new("losetup").args(["-d", &device]).status().unwrap();
-    assert!(detached.success());
 }
 
 #[test]
