@@ -183,6 +183,17 @@ pub enum Restart {
         /// Attempts.
         attempts: u32,
     },
+    /// It is started again at a pace of its own ([`crate::Feature::RestartPace`]).
+    Paced {
+        /// Only after a status other than 0.
+        failures_only: bool,
+        /// Time before each start; `None` is the engine's own, which grows.
+        delay: Option<Duration>,
+        /// Starts that may fail; `None` is without limit.
+        attempts: Option<u32>,
+        /// A start that ends before this has failed; `None` counts every start.
+        window: Option<Duration>,
+    },
 }
 
 /// Where a container's output goes.

@@ -53,6 +53,8 @@ macro_rules! features {
 features! {
     /// Several containers behind one published port.
     SharedPort = "ports with deploy.replicas", "the native engine, or a port range such as 4000-4004:80";
+    /// Restarts at a pace of their own.
+    RestartPace = "deploy.restart_policy with delay, window, or max_attempts and any", "the native engine";
     /// Files put into a container whose root takes no writes, or below its tmpfs.
     FilesAnywhere = "secrets with uid, gid or mode and read_only", "the native engine, or secrets that are plain files";
     /// Several networks in one create call, with a MAC address for each.

@@ -60,6 +60,26 @@ pub enum NetworkError {
         /// Its name.
         name: String,
     },
+    /// A part of an interface that must be there is not.
+    #[error("there is no interface {name}; make it: `ip link add link {of} name {name} type vlan id {id} && ip link set {name} up`")]
+    NoPart {
+        /// Its name.
+        name: String,
+        /// The interface that it is a part of.
+        of: String,
+        /// The number of the virtual network.
+        id: u16,
+    },
+    /// An interface that others hang on takes no more.
+    #[error(
+        "no {kind} interface can hang on {name}: it is part of a bridge or the loopback, or what hangs on it is of another kind or takes it all"
+    )]
+    InUse {
+        /// Its name.
+        name: String,
+        /// The kind, as `macvlan`.
+        kind: &'static str,
+    },
     /// The kernel lacks a kind of interface.
     #[error("this kernel has no {kind} interfaces; use the driver `bridge`, or a kernel with CONFIG_{}", kind.to_uppercase())]
     NoKind {
@@ -90,6 +110,8 @@ impl NetworkError {
             Self::Answer { .. }
             | Self::Foreign { .. }
             | Self::NoInterface { .. }
+            | Self::NoPart { .. }
+            | Self::InUse { .. }
             | Self::NoKind { .. }
             | Self::BridgeFull { .. }
             | Self::Port(_) => None,

@@ -1,10 +1,17 @@
 //! Options of docker's bridge driver, so that files written for it mean the same here. Source: docker's manual, "Bridge network driver".
 
+mod hanging;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::names;
 use crate::rules::Gateway;
+
+pub use hanging::HangingOptions;
+
+const MTU: &str = "com.docker.network.driver.mtu";
+const MTU_WANTED: &str = "a number of bytes from 68 to 65535";
 
 /// What the options of a network say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,10 +80,7 @@ impl BridgeOptions {
                 "com.docker.network.bridge.name" => {
                     read.name = Some(interface(value).ok_or_else(|| wrong("the name of an interface: at most 15 bytes, no space or /"))?);
                 }
-                "com.docker.network.driver.mtu" => {
-                    let mtu = value.parse().ok().filter(|it| (68..=65535).contains(it));
-                    read.mtu = Some(mtu.ok_or_else(|| wrong("a number of bytes from 68 to 65535"))?);
-                }
+                MTU => read.mtu = Some(mtu(value).ok_or_else(|| wrong(MTU_WANTED))?),
                 "com.docker.network.bridge.enable_icc" => read.inter_container = switch(value).ok_or_else(|| wrong("true or false"))?,
                 "com.docker.network.bridge.enable_ip_masquerade" => {
                     read.masquerade = switch(value).ok_or_else(|| wrong("true or false"))?;
@@ -107,6 +111,10 @@ impl BridgeOptions {
 }
 
 const MODES: &str = "nat, nat-unprotected, routed or isolated";
+
+fn mtu(value: &str) -> Option<u32> {
+    value.parse().ok().filter(|it| (68..=65535).contains(it))
+}
 
 /// As Go's `strconv.ParseBool` reads it, which docker uses.
 fn switch(value: &str) -> Option<bool> {

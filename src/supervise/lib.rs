@@ -59,7 +59,7 @@ pub use oci::Oci;
 pub use place::{Place, Project};
 pub use protocol::Malformed;
 pub use record::{Ended, Phase, Record, Stop};
-pub use restart::{NoPolicy, Restart, Row, Verdict};
+pub use restart::{NoPolicy, Pace, Restart, Row, Verdict};
 pub use service::{Asker, Carried, Service};
 pub use shim::run as shim;
 pub use task::{Input, Layers, Limits, Task, Update, forget};

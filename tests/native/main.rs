@@ -9,7 +9,11 @@
 mod contract;
 mod engine;
 mod ground;
+mod hooks;
+mod networks;
+mod options;
 mod project;
+mod storage;
 
 // The scenarios of a Docker engine, on ours.
 #[path = "../scenarios/conditions.rs"]

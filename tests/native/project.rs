@@ -11,14 +11,14 @@ use crate::ground::Ground;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A project in a folder of the ground's.
-struct Project<'a> {
+pub(crate) struct Project<'a> {
     ground: &'a Ground,
-    name: String,
+    pub(crate) name: String,
     file: String,
 }
 
 impl<'a> Project<'a> {
-    fn new(ground: &'a Ground, name: &str, text: &str) -> Self {
+    pub(crate) fn new(ground: &'a Ground, name: &str, text: &str) -> Self {
         let folder = ground.folder.path().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("compose.yaml");
@@ -26,19 +26,19 @@ impl<'a> Project<'a> {
         Self { ground, name: format!("rcn{}{name}", std::process::id()), file: file.display().to_string() }
     }
 
-    fn command(&self, words: &[&str]) -> std::process::Command {
+    pub(crate) fn command(&self, words: &[&str]) -> std::process::Command {
         let mut all = vec!["-f", &self.file, "-p", &self.name, "--ansi", "never"];
         all.extend(words);
         self.ground.command(&all)
     }
 
-    fn ok(&self, words: &[&str]) -> String {
+    pub(crate) fn ok(&self, words: &[&str]) -> String {
         let output = self.command(words).output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.command(&["plan"]).output().unwrap().status.code() == Some(0)
     }
 
@@ -62,7 +62,7 @@ impl Drop for Project<'_> {
     }
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "not in time: {what}");
@@ -88,7 +88,7 @@ fn begin(port: u16) -> Option<(String, TcpStream)> {
 }
 
 /// Asks a web server; nothing where there is none.
-fn get(port: u16) -> Option<String> {
+pub(crate) fn get(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
@@ -116,7 +116,16 @@ fn census(ground: &Ground, project: &str) -> BTreeMap<&'static str, Vec<String>>
     let listed = rcompose_network::census::projects(&rcompose_network::Firewall::open().unwrap()).unwrap();
     let groups =
         ["/sys/fs/cgroup/pids/rcompose", "/sys/fs/cgroup/rcompose", "/sys/fs/cgroup/unified/rcompose"].map(|it| format!("{it}/{project}"));
-    let files = ["containers", "names", "networks", "run/projects", "run/files", "run/mounts", "run/leases"];
+    let files = [
+        "containers",
+        "names",
+        "networks",
+        "run/projects",
+        "run/files",
+        "run/mounts",
+        "run/leases",
+        "run/holds",
+    ];
     let below = |folder: std::path::PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten().map(|it| it.path());
     let files = files.iter().flat_map(|it| below(ground.root().join(it)));
     let files = files.flat_map(|it| std::iter::once(it.clone()).chain(below(it)));
@@ -131,7 +140,7 @@ fn census(ground: &Ground, project: &str) -> BTreeMap<&'static str, Vec<String>>
     left
 }
 
-fn assert_nothing_left(ground: &Ground, project: &str) {
+pub(crate) fn assert_nothing_left(ground: &Ground, project: &str) {
     let start = Instant::now();
     loop {
         let left = census(ground, project);

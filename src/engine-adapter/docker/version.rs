@@ -33,7 +33,7 @@ impl ApiVersion {
 
     fn offers(self, feature: Feature, os: &str) -> bool {
         match feature {
-            Feature::SharedPort | Feature::BuildKit | Feature::FilesAnywhere => false,
+            Feature::SharedPort | Feature::BuildKit | Feature::FilesAnywhere | Feature::RestartPace => false,
             Feature::DeviceRequests => true,
             Feature::Annotations => self.has(43),
             Feature::NetworksAtCreate | Feature::StartInterval | Feature::RecursiveReadOnly => self.has(44),

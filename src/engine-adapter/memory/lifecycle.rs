@@ -115,6 +115,8 @@ impl World {
                 Restart::No => false,
                 Restart::Always | Restart::UnlessStopped => true,
                 Restart::OnFailure { attempts } => code != 0 && (attempts == 0 || container.restarts < attempts),
+                // Refused when it was made.
+                Restart::Paced { .. } => false,
             };
         let (auto_remove, starts, restarts) = (container.spec.auto_remove, container.starts, container.restarts);
         self.end_execs(id);

@@ -116,7 +116,7 @@ impl Memory {
         self.world().missing_paths.insert(path.to_owned());
     }
 
-    /// Sets what the engine can do; from the start all but shared ports, BuildKit and Windows.
+    /// Sets what the engine can do; from the start all but shared ports, a pace of restarts, BuildKit and Windows.
     pub fn set_features(&self, features: impl IntoIterator<Item = Feature>) {
         self.world().info.features = features.into_iter().collect();
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rcompose_engine_adapter::{
-    Attachment, ContainerSpec, EngineError, EngineInfo, ErrorKind, Feature, MountKind, NetworkMode, Recursive, Result,
+    Attachment, ContainerSpec, EngineError, EngineInfo, ErrorKind, Feature, MountKind, NetworkMode, Recursive, Restart, Result,
 };
 
 use crate::world::invalid;
@@ -99,6 +99,7 @@ fn needed(spec: &ContainerSpec) -> BTreeSet<Feature> {
     need(!spec.device_requests.is_empty(), Feature::DeviceRequests);
     need(spec.security.credential_spec.is_some() || spec.isolation.is_some(), Feature::Windows);
     need(spec.resources.cpu_count.is_some() || spec.resources.cpu_percent.is_some(), Feature::Windows);
+    need(matches!(spec.restart, Restart::Paced { .. }), Feature::RestartPace);
     need(spec.healthcheck.as_ref().is_some_and(|it| it.start_interval.is_some()), Feature::StartInterval);
     if let NetworkMode::Networks { attachments } = &spec.network {
         need(attachments.iter().any(|it| it.interface_name.is_some()), Feature::InterfaceName);

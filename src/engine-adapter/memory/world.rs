@@ -53,7 +53,7 @@ pub(crate) enum Timer {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let lacks = [Feature::SharedPort, Feature::BuildKit, Feature::Windows];
+        let lacks = [Feature::SharedPort, Feature::RestartPace, Feature::BuildKit, Feature::Windows];
         let features = Feature::ALL.iter().copied().filter(|feature| !lacks.contains(feature)).collect();
         let mut world = Self {
             info: EngineInfo { name: "memory".into(), version: env!("CARGO_PKG_VERSION").into(), api: "1.51".into(), features },

@@ -51,6 +51,15 @@ impl Container {
         self.labels.get(labels::PROJECT).map(String::as_str)
     }
 
+    pub(crate) fn service(&self) -> Option<&str> {
+        self.labels.get(labels::SERVICE).map(String::as_str)
+    }
+
+    /// Names it as its author does: by its service, where it is of one.
+    pub(crate) fn who(&self) -> String {
+        self.service().map_or_else(|| format!("container {}", self.name), |it| format!("service {it}"))
+    }
+
     pub(crate) fn attachments(&self) -> &[Attachment] {
         match &self.spec.network {
             rcompose_engine_adapter::NetworkMode::Networks { attachments } => attachments,

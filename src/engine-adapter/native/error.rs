@@ -85,9 +85,9 @@ pub(crate) fn network(what: &str) -> impl FnOnce(NetworkError) -> EngineError + 
     move |error| {
         let kind = match &error {
             NetworkError::Port(PortError::Taken { port, .. }) => ErrorKind::PortTaken { port: *port },
-            NetworkError::Port(_) => ErrorKind::Invalid,
+            NetworkError::Port(_) | NetworkError::NoPart { .. } => ErrorKind::Invalid,
             NetworkError::NoKind { .. } => ErrorKind::Unsupported,
-            NetworkError::Foreign { .. } | NetworkError::BridgeFull { .. } => ErrorKind::Conflict,
+            NetworkError::Foreign { .. } | NetworkError::BridgeFull { .. } | NetworkError::InUse { .. } => ErrorKind::Conflict,
             _ => ErrorKind::Other,
         };
         EngineError::new(kind, format!("{what}: {}", rcompose_runtime::chain(&error)))

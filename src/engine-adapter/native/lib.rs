@@ -13,6 +13,7 @@ mod catalog;
 mod clock;
 mod container;
 mod document;
+mod driver;
 mod engine;
 mod error;
 mod events;

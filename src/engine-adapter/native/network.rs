@@ -8,12 +8,13 @@ use rcompose_engine_adapter::{EngineError, ErrorKind, IpamPool, NetworkName, Net
 use rcompose_network::bridge::{self, Bridge};
 use rcompose_network::ipam::{self, Pool, PoolRequest};
 use rcompose_network::options::BridgeOptions;
-use rcompose_network::{Cidr, docker, host, names};
+use rcompose_network::{Cidr, docker, endpoint, host, names};
 use rcompose_supervise::SuperviseError;
 
 use crate::clock;
 use crate::container::new_id;
 use crate::document::{FORM, Network};
+use crate::driver::Driver;
 use crate::engine::Native;
 use crate::error;
 use crate::file;
@@ -83,14 +84,22 @@ pub(crate) fn ensure_default(native: &Native) -> Result<()> {
 fn make(native: &Native, spec: &NetworkSpec, labels: BTreeMap<String, String>) -> Result<()> {
     let places = &native.places;
     let what = format!("network {}", spec.name);
-    let options = checked(spec)?;
-    if let Some(unknown) = options.unknown.first() {
+    let driver = checked(spec)?;
+    if let Some(unknown) = driver.unknown().first() {
         return Err(error::invalid(format!("{what}: driver option `{unknown}` is unknown here")));
     }
     let id = new_id()?;
+    let networks: Vec<Cidr> = places.all_networks()?.iter().flat_map(|it| it.pools.iter().map(|pool| pool.subnet)).collect();
     let mut taken = host::taken(&[]).map_err(error::network(&what))?;
-    taken.extend(places.all_networks()?.iter().flat_map(|it| it.pools.iter().map(|pool| pool.subnet)));
-    let pools = pools(spec, &id, &taken).map_err(|it| while_making(&what, it))?;
+    taken.extend(&networks);
+    let taken = match driver {
+        Driver::Bridge(_) => Taken { asked: taken.clone(), chosen: taken },
+        Driver::Hanging(_) => Taken { asked: networks, chosen: taken },
+    };
+    let pools = pools(spec, &id, taken).map_err(|it| while_making(&what, it))?;
+    if let Driver::Hanging(hanging) = &driver {
+        endpoint::check(&hanging.on).map_err(error::network(&what))?;
+    }
     let document = Network { form: FORM, id, created: clock::now(), spec: spec.clone(), labels, pools };
     file::write(&places.networks().join(format!("{}.json", spec.name)), &document)?;
     native.tell("network", spec.name.as_str(), "create", &document.labels);
@@ -101,13 +110,19 @@ fn while_making(what: &str, error: EngineError) -> EngineError {
     EngineError { message: format!("cannot create {what}: {}", error.message), ..error }
 }
 
+/// Subnets that a network's own must not overlap.
+struct Taken {
+    /// One that its author asks for: what hangs on the host's interface is on the subnet of that interface.
+    asked: Vec<Cidr>,
+    /// One that is chosen.
+    chosen: Vec<Cidr>,
+}
+
 /// Refuses what this engine has no driver for, and reads the driver's options.
-fn checked(spec: &NetworkSpec) -> Result<BridgeOptions> {
+fn checked(spec: &NetworkSpec) -> Result<Driver> {
     let what = format!("network {}", spec.name);
     let unsupported = |text: String| EngineError::new(ErrorKind::Unsupported, format!("{what}: {text}"));
-    if let Some(driver) = spec.driver.as_deref().filter(|it| !["", "default", "bridge"].contains(it)) {
-        return Err(unsupported(format!("the native engine has the driver `bridge` only, not `{driver}`")));
-    }
+    let driver = Driver::read(spec)?;
     if let Some(driver) = spec.ipam_driver.as_deref().filter(|it| !["", "default"].contains(it)) {
         return Err(unsupported(format!("the native engine gives addresses itself (ipam driver `default`), not by `{driver}`")));
     }
@@ -117,10 +132,10 @@ fn checked(spec: &NetworkSpec) -> Result<BridgeOptions> {
     if spec.enable_ipv4 == Some(false) && spec.enable_ipv6 != Some(true) {
         return Err(error::invalid(format!("{what}: without IPv4 and without IPv6 it has no addresses")));
     }
-    BridgeOptions::parse(&spec.driver_opts).map_err(|it| error::invalid(format!("{what}: {it}")))
+    Ok(driver)
 }
 
-fn pools(spec: &NetworkSpec, id: &str, taken: &[Cidr]) -> Result<Vec<Pool>> {
+fn pools(spec: &NetworkSpec, id: &str, mut taken: Taken) -> Result<Vec<Pool>> {
     let wrong = |it: rcompose_network::IpamError| EngineError::new(ErrorKind::Invalid, it.to_string()).caused_by(it);
     let mut requests = spec.ipam_pools.iter().map(request).collect::<Result<Vec<_>>>()?;
     let has = |requests: &[PoolRequest], ipv4: bool| requests.iter().any(|it| it.subnet.is_none_or(|it| it.is_ipv4()) == ipv4);
@@ -129,17 +144,18 @@ fn pools(spec: &NetworkSpec, id: &str, taken: &[Cidr]) -> Result<Vec<Pool>> {
     }
     if spec.enable_ipv6 == Some(true) && !has(&requests, false) {
         let seed = u64::from_str_radix(id.get(..16).unwrap_or("0"), 16).unwrap_or(0);
-        let subnet = ipam::choose_ipv6(seed, taken).map_err(wrong)?;
+        let subnet = ipam::choose_ipv6(seed, &taken.chosen).map_err(wrong)?;
         requests.push(PoolRequest { subnet: Some(subnet), ..PoolRequest::default() });
     }
-    let mut taken = taken.to_vec();
     let mut pools = Vec::new();
     for request in requests {
         if request.subnet.is_some_and(|it| it.is_ipv4()) && spec.enable_ipv4 == Some(false) {
             continue;
         }
-        let pool = Pool::new(&request, &taken).map_err(wrong)?;
-        taken.push(pool.subnet);
+        let others = if request.subnet.is_some() { &taken.asked } else { &taken.chosen };
+        let pool = Pool::new(&request, others).map_err(wrong)?;
+        taken.asked.push(pool.subnet);
+        taken.chosen.push(pool.subnet);
         pools.push(pool);
     }
     Ok(pools)
@@ -164,7 +180,10 @@ pub(crate) fn bridge_name(network: &Network, options: &BridgeOptions) -> String 
 
 /// Makes what there must be of a network in the kernel: after a start of the machine nothing is.
 pub(crate) fn ensure(native: &Native, network: &Network) -> Result<()> {
-    let options = checked(&network.spec)?;
+    // What containers hang on is the host's, and theirs is made with them.
+    let Driver::Bridge(options) = checked(&network.spec)? else {
+        return Ok(());
+    };
     let what = format!("network {}", network.spec.name);
     let project = native.places.project_name(network.labels.get(labels::PROJECT).map(String::as_str));
     let wanted = Bridge {
@@ -210,9 +229,11 @@ pub(crate) fn remove(native: &Native, name: &NetworkName) -> Result<()> {
         return Err(error::conflict(format!("cannot remove network {name}: still attached: {}", users.join(", "))));
     }
     let what = format!("network {name}");
-    let bridge = bridge_name(&network, &checked(&network.spec)?);
-    native.rules(&what, |it| docker::forget(it, std::slice::from_ref(&bridge)))?;
-    bridge::remove(&bridge).map_err(error::network(&what))?;
+    if let Driver::Bridge(options) = checked(&network.spec)? {
+        let bridge = bridge_name(&network, &options);
+        native.rules(&what, |it| docker::forget(it, std::slice::from_ref(&bridge)))?;
+        bridge::remove(&bridge).map_err(error::network(&what))?;
+    }
     file::remove_folder(&places.leases(name))?;
     file::remove(&places.networks().join(format!("{name}.json")))?;
     native.tell("network", name.as_str(), "destroy", &network.labels);

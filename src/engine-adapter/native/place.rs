@@ -6,6 +6,8 @@
 //! ROOT/names/NAME                a container's id, by its name
 //! ROOT/networks/NAME.json
 //! ROOT/volumes/NAME/{volume.json,_data}
+//! RUN/mounts/ID/…                what is mounted for a container, to be bound into it
+//! RUN/holds/VOLUME/ID            a container uses a volume that is mounted for those who do
 //! RUN/projects/PROJECT/ID/…      sockets and pipes of shims, namespaces, files that must not touch a disk
 //! ```
 

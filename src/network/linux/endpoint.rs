@@ -1,7 +1,7 @@
 //! A container's interfaces.
 
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 /// another namespace, and replaced.
 ///
 /// # Errors
-/// When the kernel refuses or lacks the kind of interface, or the bridge is full.
+/// When the kernel refuses or lacks the kind of interface, what it hangs on is not there, or the bridge is full.
 pub fn attach(namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
     let socket = Socket::route()?;
     match make(&socket, namespace, endpoint) {
@@ -133,22 +133,62 @@ fn make(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Resu
     }
 }
 
-fn hang(socket: &Socket, kind: &'static str, parent: &str, mode: u32, inside: &Far<'_>) -> Result<()> {
-    let found = link::find(socket, parent)?.ok_or_else(|| NetworkError::NoInterface { name: parent.to_owned() })?;
-    let mut batch = Batch::default();
-    link::make_hanging(&mut batch, &Hanging { kind, parent: found.index, mode }, inside);
-    match socket.request(&batch) {
-        Err(error) if error.errno() == Some(libc::EOPNOTSUPP) => Err(NetworkError::NoKind { kind }),
+/// Finds out whether interfaces can hang on what they are to hang on: one is made, in a namespace of its own, and removed. A bridge is not
+/// looked at.
+///
+/// # Errors
+/// When the host's interface is not there or takes none, or the kernel lacks the kind.
+pub fn check(on: &On) -> Result<()> {
+    let (kind, parent, mode) = match on {
+        On::Bridge { .. } => return Ok(()),
+        On::Macvlan { parent, mode } => ("macvlan", parent, macvlan_mode(mode)),
+        On::Ipvlan { parent, mode } => ("ipvlan", parent, ipvlan_mode(mode)),
+    };
+    let namespace = netns::anonymous()?;
+    let inside = Far { name: "eth0", namespace: namespace.as_fd(), mac: None, mtu: None };
+    match hang(&Socket::route()?, kind, parent, mode, &inside) {
+        // The one that takes it all may be there.
+        Err(NetworkError::InUse { .. }) if kind == "macvlan" && mode == PASSTHRU => Ok(()),
+        // Not left to the end of the namespace, which comes later: what takes it all finds it free.
+        Ok(()) => detach(namespace.as_fd(), inside.name),
         other => other,
     }
 }
+
+fn hang(socket: &Socket, kind: &'static str, parent: &str, mode: u32, inside: &Far<'_>) -> Result<()> {
+    let Some(found) = link::find(socket, parent)? else {
+        return Err(absent(socket, parent)?);
+    };
+    let mut batch = Batch::default();
+    link::make_hanging(&mut batch, &Hanging { kind, parent: found.index, mode }, inside);
+    let result = socket.request(&batch);
+    match result.as_ref().err().and_then(NetworkError::errno) {
+        Some(libc::EOPNOTSUPP) => Err(NetworkError::NoKind { kind }),
+        Some(libc::EBUSY | libc::EINVAL) => Err(NetworkError::InUse { name: parent.to_owned(), kind }),
+        _ => result,
+    }
+}
+
+/// Says of an interface that is not there what it could be: `eth0.10` is the usual name of a virtual network on `eth0`.
+fn absent(socket: &Socket, name: &str) -> Result<NetworkError> {
+    let part = name
+        .rsplit_once('.')
+        .and_then(|(of, id)| Some((of, id.parse().ok().filter(|it| (1..=4094).contains(it))?)));
+    Ok(match part {
+        Some((of, id)) if link::find(socket, of)?.is_some() => NetworkError::NoPart { name: name.to_owned(), of: of.to_owned(), id },
+        _ => NetworkError::NoInterface { name: name.to_owned() },
+    })
+}
+
+/// `MACVLAN_MODE_PASSTHRU`.
+const PASSTHRU: u32 = 8;
 
 /// Source: `linux/if_link.h`, `enum macvlan_mode`; bridge is docker's default.
 fn macvlan_mode(mode: &str) -> u32 {
     match mode {
         "private" => 1,
         "vepa" => 2,
-        "passthru" => 8,
+        "passthru" => PASSTHRU,
         _ => 4,
     }
 }

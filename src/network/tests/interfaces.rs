@@ -151,10 +151,11 @@ fn macvlan_hangs_on_an_interface_and_ipvlan_says_what_lacks() {
     if !lab::enter() {
         return;
     }
-    run("ip link add wire type bridge && ip link set wire up");
     let mut wanted = endpoint_of("c", 1, 2, false);
     for kind in ["macvlan", "ipvlan"] {
-        let (parent, mode) = ("wire".to_owned(), String::new());
+        // Each has its own: two kinds on one are refused.
+        run(&format!("ip link add wire-{kind} type bridge && ip link set wire-{kind} up"));
+        let (parent, mode) = (format!("wire-{kind}"), String::new());
         wanted.mac = None;
         wanted.on = if kind == "macvlan" {
             On::Macvlan { parent, mode }
@@ -170,6 +171,38 @@ fn macvlan_hangs_on_an_interface_and_ipvlan_says_what_lacks() {
             Err(error) => assert!(error.to_string().starts_with(&format!("this kernel has no {kind} interfaces")), "{error}"),
         }
     }
+}
+
+#[test]
+fn what_an_interface_cannot_hang_on_is_said_before_it_is_tried() {
+    if !lab::enter() {
+        return;
+    }
+    run("ip link add wire type veth peer name far && ip link set wire up");
+    run("ip link add member type veth peer name other && ip link add b0 type bridge && ip link set member master b0");
+    let check = |parent: &str, mode: &str| {
+        let checked = endpoint::check(&On::Macvlan { parent: parent.to_owned(), mode: mode.to_owned() });
+        checked.map_err(|error| error.to_string())
+    };
+    let kinds = run("ip link add link wire name probe type macvlan 2>/dev/null && ip link del probe; echo $?");
+    if kinds.trim() == "0" {
+        assert_eq!(check("wire", "bridge"), Ok(()));
+        assert!(check("member", "bridge").unwrap_err().contains("it is part of a bridge"));
+        // What takes the whole interface is tried where it does not stand in the way of itself.
+        run("ip link add link wire name whole type macvlan mode passthru");
+        assert_eq!(check("wire", "passthru"), Ok(()));
+        assert!(check("wire", "bridge").is_err());
+    }
+    for (parent, words) in [
+        ("none", "there is no interface none"),
+        ("wire.7", "type vlan id 7"),
+        ("wire.0", "no interface wire.0"),
+        ("none.7", "no interface none.7"),
+    ] {
+        let said = check(parent, "bridge").unwrap_err();
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!run("ip link").contains("eth0"), "what was tried is still there");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use rcompose_supervise::{Exit, Limits, Phase, Restart, Stream, forget};
+use rcompose_supervise::{Exit, Limits, Pace, Phase, Restart, Stream, forget};
 use rustix::process::{Signal, kill_process};
 
 use crate::rig::{Rig, until};
@@ -70,9 +70,40 @@ fn a_container_is_started_again_as_its_policy_says() {
 }
 
 #[test]
+fn a_container_is_started_again_at_a_pace_of_its_own() {
+    let rig = Rig::new();
+    let paced = |delay, attempts, window| {
+        let pace = Pace {
+            failures_only: false,
+            delay: Some(Duration::from_millis(delay)),
+            attempts: Some(attempts),
+            ..Pace::default()
+        };
+        Restart::Paced(Pace { window: Some(Duration::from_millis(window)), ..pace })
+    };
+    let mut task = rig.task("short", &["/bin/sh", "-c", "echo run"]);
+    task.restart = paced(400, 2, 60_000);
+    let began = Instant::now();
+    rig.run("short", &task);
+    // A restart that stays up for the window is none that failed: more than one attempt of one.
+    let mut task = rig.task("long", &["/bin/sh", "-c", "sleep 0.3; exit 1"]);
+    task.restart = paced(10, 1, 100);
+    rig.run("long", &task);
+    let record = rig.end("short");
+    assert_eq!((record.ended.unwrap().exit, record.restarts, record.row.failed), (Exit::Code(0), 2, Some(1)));
+    assert_eq!(rig.text("short", Stream::Out), "run\n".repeat(3));
+    assert!(began.elapsed() >= Duration::from_millis(800), "400 ms, twice");
+    until("it goes on after successes", || rig.client.status("long").unwrap().restarts >= 3);
+    rig.client.control("long").unwrap().stop(None, None).unwrap();
+    rig.end("long");
+    rig.settle();
+}
+
+#[test]
 fn an_order_to_run_what_runs_changes_nothing() {
     let rig = Rig::new();
     rig.sh("a", "echo once; sleep 1000");
+    until("it has said so", || rig.text("a", Stream::Out) == "once\n");
     let first = rig.first("a");
     rig.client.run("a").unwrap();
     assert_eq!(rig.first("a"), first);
@@ -223,6 +254,7 @@ fn a_shim_that_is_still_dying_when_the_next_guardian_looks_is_followed_by_anothe
 fn what_ran_when_the_machine_stopped_is_run_anew_when_asked() {
     let rig = Rig::new();
     rig.sh("a", "echo run; sleep 1000");
+    until("it has said so", || rig.text("a", Stream::Out) == "run\n");
     assert!(forget(&rig.place("a")).unwrap_err().to_string().contains("stop it first"));
     let running = fs::read_to_string(rig.keep("a").join("state.json")).unwrap();
     rig.client.control("a").unwrap().signal(9).unwrap();

@@ -158,7 +158,7 @@ fn host(spec: &ContainerSpec, info: &EngineInfo, version: ApiVersion, known: &Kn
         dns_search: some_list(&spec.dns_search),
         extra_hosts: some_list(&hosts),
         links: some_list(&spec.links),
-        restart_policy: Some(process::restart(spec.restart)),
+        restart_policy: Some(process::restart(spec.restart)?),
         log_config: spec.logging.as_ref().map(process::logging),
         init: spec.init,
         runtime: spec.runtime.clone(),

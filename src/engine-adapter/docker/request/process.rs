@@ -22,14 +22,18 @@ pub(super) fn fill(body: &mut ContainerCreateBody, process: &Process) {
     body.attach_stderr = Some(true);
 }
 
-pub(super) fn restart(restart: Restart) -> RestartPolicy {
+pub(super) fn restart(restart: Restart) -> Result<RestartPolicy> {
     let (name, attempts) = match restart {
         Restart::No => (RestartPolicyNameEnum::NO, None),
         Restart::Always => (RestartPolicyNameEnum::ALWAYS, None),
         Restart::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
         Restart::OnFailure { attempts } => (RestartPolicyNameEnum::ON_FAILURE, Some(i64::from(attempts))),
+        Restart::Paced { failures_only: _, delay: _, attempts: _, window: _ } => {
+            let message = "Docker Engine restarts containers at its own pace, without a delay and a window of their own";
+            return Err(EngineError::new(ErrorKind::Unsupported, message));
+        }
     };
-    RestartPolicy { name: Some(name), maximum_retry_count: attempts }
+    Ok(RestartPolicy { name: Some(name), maximum_retry_count: attempts })
 }
 
 pub(super) fn logging(logging: &Logging) -> HostConfigLogConfig {

@@ -3,14 +3,34 @@
 //! Source: the CDI specification (cncf-tags/container-device-interface, SPEC.md), version 1.0.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Hook, Hooks, LinuxDeviceType as Kind, Mount as SpecMount};
 use rcompose_engine_adapter::{ContainerSpec, DeviceRequest, EngineError, ErrorKind, Result};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::devices::{self, Devices, Node};
 use super::{Facts, invalid, unsupported};
+
+/// What the files say, in the order of rising priority.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) files: Vec<Description>,
+    /// Files that say nothing that can be used: they stop those who ask for a device of theirs, and nobody else.
+    pub(crate) damaged: Vec<Damaged>,
+}
+
+/// A file that is no description, or one that cannot be honoured.
+#[derive(Debug, Clone)]
+pub(crate) struct Damaged {
+    /// Why, with its path.
+    pub(crate) reason: String,
+    /// What it was to describe, as far as that can be read.
+    kind: Option<String>,
+    devices: Vec<String>,
+}
 
 /// One file of `/etc/cdi` or `/var/run/cdi`.
 #[derive(Debug, Clone, Deserialize)]
@@ -86,16 +106,32 @@ struct NamedHook {
 /// The kind that NVIDIA's toolkit describes, which a request for `gpu` means.
 const GPU: &str = "nvidia.com/gpu";
 
-/// Reads a file; `name` is its path, which decides between JSON and YAML.
-///
-/// # Errors
-/// [`ErrorKind::Invalid`]: it is no description; the place is named.
-pub(crate) fn parse(name: &Path, bytes: &[u8]) -> Result<Description> {
-    let wrong = |reason: String| invalid(format!("CDI file {}: {reason}", name.display()));
-    if name.extension().is_some_and(|it| it == "json") {
-        return serde_json::from_slice(bytes).map_err(|error| wrong(error.to_string()));
+impl Known {
+    /// Takes in a file, which comes before those that are there; `name` is its path, which decides between JSON and YAML.
+    pub(crate) fn add(&mut self, name: &Path, content: io::Result<Vec<u8>>) {
+        let damaged = |reason: String, value: &Value| Damaged {
+            reason: format!("the CDI file {} cannot be used: {reason}", name.display()),
+            kind: text(&value["kind"]),
+            devices: value["devices"].as_array().into_iter().flatten().filter_map(|it| text(&it["name"])).collect(),
+        };
+        let is_json = name.extension().is_some_and(|it| it == "json");
+        let value = content.map_err(|it| it.to_string()).and_then(|bytes| {
+            if is_json {
+                serde_json::from_slice::<Value>(&bytes).map_err(|it| it.to_string())
+            } else {
+                serde_yaml::from_slice(&bytes).map_err(|it| it.to_string())
+            }
+        });
+        match value.map(|it| (Description::deserialize(&it).map_err(|error| error.to_string()), it)) {
+            Ok((Ok(read), _)) => self.files.push(read),
+            Ok((Err(reason), value)) => self.damaged.push(damaged(reason, &value)),
+            Err(reason) => self.damaged.push(damaged(reason, &Value::Null)),
+        }
     }
-    serde_yaml::from_slice(bytes).map_err(|error| wrong(error.to_string()))
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 /// Tells a name (`vendor.com/class=name`) from a path.
@@ -106,30 +142,40 @@ pub(super) fn is_name(source: &str) -> bool {
 
 /// Finds what the devices of a container change: a file's own edits once, then those of each device. A later file comes before
 /// an earlier one that describes the same device.
-pub(super) fn edits<'a>(spec: &ContainerSpec, known: &'a [Description]) -> Result<Vec<&'a Edits>> {
+pub(super) fn edits<'a>(spec: &ContainerSpec, known: &'a Known) -> Result<Vec<&'a Edits>> {
     let mut found: Vec<(usize, &Edits)> = Vec::new();
     for name in names(spec)? {
         let (kind, device) = name.split_once('=').unwrap_or((&name, ""));
         let of_file = |it: &'a Description| it.devices.iter().find(|it| it.name == device);
-        let file = known.iter().enumerate().rev().filter(|(_, it)| it.kind == kind);
+        if let Some(file) = known
+            .damaged
+            .iter()
+            .find(|it| it.kind.as_deref() == Some(kind) && it.devices.iter().any(|it| it == device))
+        {
+            return Err(invalid(format!("device {name}: {}", file.reason)));
+        }
+        let file = known.files.iter().enumerate().rev().filter(|(_, it)| it.kind == kind);
         let Some((at, described)) = file.clone().find_map(|(at, it)| Some((at, of_file(it)?))) else {
-            return Err(missing(&name, kind, file.map(|(_, it)| it)));
+            return Err(missing(&name, kind, file.map(|(_, it)| it), &known.damaged));
         };
         if found.iter().all(|(other, _)| *other != at) {
-            found.push((at, &known[at].container_edits));
+            found.push((at, &known.files[at].container_edits));
         }
         found.push((at, &described.container_edits));
     }
     Ok(found.into_iter().map(|(_, edits)| edits).collect())
 }
 
-fn missing<'a>(name: &str, kind: &str, files: impl Iterator<Item = &'a Description>) -> EngineError {
+fn missing<'a>(name: &str, kind: &str, files: impl Iterator<Item = &'a Description>, damaged: &[Damaged]) -> EngineError {
     let have: Vec<&str> = files.flat_map(|it| &it.devices).map(|it| it.name.as_str()).collect();
     let mut message = if have.is_empty() {
         format!("device {name}: no file in /etc/cdi or /var/run/cdi describes {kind}")
     } else {
         format!("device {name}: CDI describes of {kind} only {}", have.join(", "))
     };
+    // Whoever asks may mean one of these.
+    let suspects = damaged.iter().filter(|it| it.kind.as_deref().is_none_or(|it| it == kind));
+    suspects.for_each(|it| message.extend(["; ", &it.reason]));
     if kind == GPU && have.is_empty() {
         message.push_str("; `nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` writes it");
     }

@@ -48,7 +48,7 @@ pub(super) struct Devices {
 ///
 /// # Errors
 /// A CDI device is not described, or a request cannot be met.
-pub(crate) fn asked(spec: &ContainerSpec, known: &[cdi::Description]) -> Result<BTreeSet<PathBuf>> {
+pub(crate) fn asked(spec: &ContainerSpec, known: &cdi::Known) -> Result<BTreeSet<PathBuf>> {
     let plain = spec.resources.devices.iter().filter(|it| !cdi::is_name(&it.source));
     let mut paths: BTreeSet<PathBuf> = plain.map(|it| PathBuf::from(&it.source)).collect();
     for edits in cdi::edits(spec, known)? {

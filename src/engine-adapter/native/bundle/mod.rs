@@ -67,8 +67,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) init: Option<&'a Path>,
     /// What was found at the paths of [`devices::asked`].
     pub(crate) nodes: &'a Nodes,
-    /// CDI files that could be read, in the order of rising priority.
-    pub(crate) cdi: &'a [cdi::Description],
+    /// What CDI files describe.
+    pub(crate) cdi: &'a cdi::Known,
 }
 
 /// What came out.

@@ -7,7 +7,7 @@ use rcompose_engine_adapter::{ContainerName, ContainerSpec, EngineError, ErrorKi
 use rcompose_image::Image;
 use rcompose_supervise::boot;
 
-use super::mounts;
+use super::{logging, mounts};
 use crate::clock;
 use crate::document::{Bound, Container, FORM};
 use crate::engine::Native;
@@ -27,6 +27,9 @@ pub(crate) fn create(native: &Native, spec: &ContainerSpec) -> Result<()> {
     let id = new_id()?;
     let document = document(native, spec, &image, &id)?;
     mounts::check(&document.spec)?;
+    mounts::check_volumes(&native.places, &document.spec)?;
+    let kept = logging::read(&document.who(), spec.logging.as_ref())?;
+    native.remarks.add(&document, kept.warnings);
     let half = Half { native, id: &id, volumes: Vec::new(), named: false };
     half.make(document, &image)
 }
@@ -154,7 +157,7 @@ impl Half<'_> {
                 self.volumes.push(name.clone());
             }
             if !it.nocopy {
-                volume::fill(places, &name, root, Path::new(&it.target))?;
+                volume::fill(places, &name, self.id, root, Path::new(&it.target))?;
             }
             bound.push(Bound {
                 target: it.target,

@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 
 use super::mounts;
 use crate::bundle::{Joined, Node, Nodes, Origin, Resolved, asked, cdi, users};
-use crate::document::Container;
+use crate::document::{Bound, Container};
 use crate::engine::Native;
 use crate::error;
 use crate::groups;
@@ -40,13 +40,13 @@ pub(super) struct Found {
     pub(super) hostname: Option<String>,
     pub(super) cgroup: PathBuf,
     pub(super) nodes: Nodes,
-    pub(super) cdi: Vec<cdi::Description>,
+    pub(super) cdi: cdi::Known,
 }
 
 pub(super) fn find(native: &Native, container: &Container, root: &Root) -> Result<Found> {
     let spec = &container.spec;
     let host = rcompose_runtime::host::read().map_err(error::runtime("read what this host is"))?;
-    let cdi = descriptions()?;
+    let cdi = descriptions(native, container);
     Ok(Found {
         kernel: kernel(),
         cpus: std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1)),
@@ -90,21 +90,29 @@ fn user(container: &Container, root: &Root) -> Result<users::User> {
     })
 }
 
-fn descriptions() -> Result<Vec<cdi::Description>> {
-    let mut all = Vec::new();
+/// Reads what CDI files describe. One that is damaged stops nobody but those who ask for a device of it.
+fn descriptions(native: &Native, container: &Container) -> cdi::Known {
+    let mut known = cdi::Known::default();
     for folder in CDI {
-        for name in crate::file::names(Path::new(folder))? {
-            let path = Path::new(folder).join(&name);
+        let folder = Path::new(folder);
+        let names = match crate::file::names(folder) {
+            Ok(names) => names,
+            Err(error) => {
+                known.add(folder, Err(std::io::Error::other(error.to_string())));
+                continue;
+            }
+        };
+        for path in names.iter().map(|it| folder.join(it)) {
             if path.extension().is_some_and(|it| it == "json" || it == "yaml" || it == "yml") {
-                let text = fs::read(&path).map_err(error::file("read", &path))?;
-                all.push(cdi::parse(&path, &text)?);
+                known.add(&path, fs::read(&path));
             }
         }
     }
-    Ok(all)
+    native.remarks.add_of_host(container, known.damaged.iter().map(|it| it.reason.clone()));
+    known
 }
 
-fn nodes(spec: &ContainerSpec, cdi: &[cdi::Description]) -> Result<Nodes> {
+fn nodes(spec: &ContainerSpec, cdi: &cdi::Known) -> Result<Nodes> {
     let found = asked(spec, cdi)?.into_iter().map(|path| {
         let mut below = Vec::new();
         collect(&path, &mut below, 0);
@@ -149,8 +157,7 @@ fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
     }
     let asked: Vec<&str> = container.spec.mounts.iter().map(|it| it.target.as_str()).collect();
     for bound in &container.volumes {
-        let data = volume::data(&native.places, &bound.volume)?;
-        let source = bound.subpath.as_deref().map_or(Ok(data.clone()), |sub| below(&data, sub))?;
+        let source = content(native, container, bound, all.len())?;
         let is_asked = asked.contains(&bound.target.as_str());
         let origin = if is_asked {
             Origin::Mount
@@ -172,29 +179,38 @@ fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
 
 /// Mounts of other containers (`volumes_from`), unless something of the container's own is there.
 fn inherited(native: &Native, container: &Container, all: &mut Vec<Resolved>) -> Result<()> {
+    let is_free = |all: &[Resolved], target: &str| all.iter().all(|it| it.target != target);
     for from in &container.spec.volumes_from {
         let (name, mode) = from.rsplit_once(':').filter(|(_, mode)| matches!(*mode, "ro" | "rw")).unwrap_or((from, "rw"));
         let other = native.places.known(&ContainerName::from(name))?;
-        let binds = other.spec.mounts.iter().filter_map(|it| match &it.kind {
-            MountKind::Bind { source, .. } => Some((PathBuf::from(source), it.target.clone(), it.read_only)),
-            _ => None,
-        });
-        let mut found: Vec<(PathBuf, String, bool)> = binds.collect();
-        for bound in &other.volumes {
-            let data = volume::data(&native.places, &bound.volume)?;
-            let source = bound.subpath.as_deref().map_or(Ok(data.clone()), |sub| below(&data, sub))?;
-            found.push((source, bound.target.clone(), bound.read_only));
+        let origin = |read_only| Origin::Inherited { read_only: read_only || mode == "ro" };
+        for mount in &other.spec.mounts {
+            if let MountKind::Bind { source, .. } = &mount.kind
+                && is_free(all, &mount.target)
+            {
+                all.push(Resolved { source: source.into(), target: mount.target.clone(), origin: origin(mount.read_only) });
+            }
         }
-        for (source, target, read_only) in found {
-            if !all.iter().any(|it| it.target == target) {
-                all.push(Resolved { source, target, origin: Origin::Inherited { read_only: read_only || mode == "ro" } });
+        for bound in &other.volumes {
+            if is_free(all, &bound.target) {
+                let source = content(native, container, bound, all.len())?;
+                all.push(Resolved { source, target: bound.target.clone(), origin: origin(bound.read_only) });
             }
         }
     }
     Ok(())
 }
 
-/// Finds a path inside a volume. Containers write there, so no link is followed.
+/// Finds the content of a volume for a container, which holds it from then on.
+fn content(native: &Native, container: &Container, bound: &Bound, number: usize) -> Result<PathBuf> {
+    let data = volume::hold(&native.places, &bound.volume, &container.id)?;
+    match &bound.subpath {
+        Some(sub) => mounts::subpath(native, &container.id, &data, sub, number),
+        None => Ok(data),
+    }
+}
+
+/// Finds a path inside an image, whose files do not change.
 pub(super) fn below(data: &Path, sub: &str) -> Result<PathBuf> {
     let folder = fs::File::open(data).map_err(error::file("open", data))?;
     let inside = Path::new(sub.trim_start_matches('/'));

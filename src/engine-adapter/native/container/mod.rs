@@ -4,11 +4,13 @@ mod create;
 mod facts;
 mod init;
 mod life;
+mod logging;
 mod mounts;
 mod remove;
 mod start;
 
 pub(crate) use create::{create, new_id};
 pub(crate) use life::{kill, pause, rename, stop, wait};
+pub(crate) use mounts::detach;
 pub(crate) use remove::{changed, remove, sweep};
 pub(crate) use start::start;

@@ -7,7 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rcompose_engine_adapter::{ContainerSpec, ImageReference, MountKind, Result, VolumeName};
-use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use crate::document::Container;
 use crate::engine::Native;
@@ -15,6 +16,7 @@ use crate::error;
 use crate::file;
 use crate::place::Places;
 use crate::root::Root;
+use crate::volume;
 
 /// Bytes of `/dev/shm`, Docker's default.
 const SHM_SIZE: i64 = 64 << 20;
@@ -30,6 +32,16 @@ pub(super) struct Wanted {
     pub(super) subpath: Option<String>,
     pub(super) read_only: bool,
     pub(super) anonymous: bool,
+}
+
+/// Refuses volumes whose device is missing, before anything is made. A start finds it out when it mounts them.
+pub(super) fn check_volumes(places: &Places, spec: &ContainerSpec) -> Result<()> {
+    for mount in &spec.mounts {
+        if let MountKind::Volume { name, .. } = &mount.kind {
+            volume::check(places, name)?;
+        }
+    }
+    Ok(())
 }
 
 /// Refuses binds whose source is missing, before anything is made.
@@ -176,16 +188,52 @@ pub(super) fn image(
 }
 
 /// Unmounts what was mounted for a container, and lets go of images that it had as mounts; nothing is success.
-pub(super) fn detach(native: &Native, id: &str) -> Result<()> {
+pub(crate) fn detach(native: &Native, id: &str) -> Result<()> {
     let folder = native.places.run.join("mounts").join(id);
     for name in file::names(&folder)? {
-        match rustix::mount::unmount(folder.join(&name), UnmountFlags::DETACH) {
-            Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => {}
-            Err(errno) => return Err(error::file("unmount", &folder.join(&name))(errno.into())),
+        // One upon the other, where starts were cut off.
+        loop {
+            match rustix::mount::unmount(folder.join(&name), UnmountFlags::DETACH) {
+                Ok(()) => {}
+                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => break,
+                Err(errno) => return Err(error::file("unmount", &folder.join(&name))(errno.into())),
+            }
         }
         native.images.unpin(&format!("{id}.{name}")).map_err(error::image)?;
     }
-    file::remove_folder(&folder)
+    file::remove_folder(&folder)?;
+    volume::release(&native.places, id)
+}
+
+/// Mounts what a path leads to inside a volume, and returns where. Containers write there, so the path is followed within the volume only,
+/// and what it led to is what is mounted: whatever is put in its place later leads nowhere else, at no start.
+pub(super) fn subpath(native: &Native, id: &str, data: &Path, sub: &str, number: usize) -> Result<PathBuf> {
+    let root = rustix::fs::open(data, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+    let root = root.map_err(|it| error::file("open", data)(it.into()))?;
+    let inside = sub.trim_start_matches('/');
+    let inside = if inside.is_empty() { "." } else { inside };
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let wrong = |errno: rustix::io::Errno| {
+        let message = format!("the subpath {sub} in {} cannot be used; it must be there", data.display());
+        error::invalid(message).caused_by(std::io::Error::from(errno))
+    };
+    let found = rustix::fs::openat2(&root, inside, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve).map_err(wrong)?;
+    let kind = FileType::from_raw_mode(rustix::fs::fstat(&found).map_err(wrong)?.st_mode);
+    let folder = native.places.run.join("mounts").join(id);
+    file::private(&folder)?;
+    let is_folder = kind == FileType::Directory;
+    let place = folder.join(if is_folder { number.to_string() } else { format!("{number}.file") });
+    // What a start that was cut off left mounted there is covered: a shim may be about to bind it.
+    if is_folder {
+        file::private(&place)?;
+    } else if !file::exists(&place) {
+        file::write_volatile(&place, b"")?;
+    }
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH | OpenTreeFlags::AT_RECURSIVE;
+    let tree = rustix::mount::open_tree(&found, "", flags).map_err(wrong)?;
+    rustix::mount::move_mount(&tree, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(wrong)?;
+    Ok(place)
 }
 
 #[cfg(test)]

@@ -98,6 +98,7 @@ pub(crate) fn sweep(native: &Native) -> Result<()> {
             let _other = file::remove_folder(&folder.join(name));
         }
     }
+    volume::sweep(native)?;
     let ids = file::names(&places.containers())?;
     let is_half = |id: &&String| is_name(id) && !file::exists(&places.container(id).document());
     let held_by_none =

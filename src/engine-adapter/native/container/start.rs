@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rcompose_engine_adapter::{Check, ContainerName, Logging, NetworkMode, Restart, Result, Test};
-use rcompose_supervise::{Input, Layers, Limits, Restart as Policy, Task};
+use rcompose_engine_adapter::{Check, ContainerName, NetworkMode, Restart, Result, Test};
+use rcompose_supervise::{Input, Layers, Pace, Restart as Policy, Task};
 
 use super::facts::{self, Found};
 use super::life::GRACE;
-use super::{init, mounts};
+use super::{init, logging, mounts};
 use crate::bundle::{self, Facts, Lowered};
 use crate::document::Container;
 use crate::engine::Native;
@@ -51,7 +51,7 @@ fn begin(native: &Native, container: &Container) -> Result<()> {
     let layers: Vec<&Path> = std::iter::once(upper.as_path()).chain(image.layers.iter().map(PathBuf::as_path)).collect();
     let found = facts::find(native, container, &Root::open(&layers)?)?;
     let lowered = lower(native, container, &found)?;
-    native.remarks.add(&container.name, lowered.warnings.iter().cloned());
+    native.remarks.add(container, lowered.warnings.iter().cloned());
     file::private(&place.bundle())?;
     let text = serde_json::to_vec(&lowered.spec).map_err(|it| error::malformed(&place.bundle(), it))?;
     file::write_volatile(&place.bundle().join("config.json"), &text)?;
@@ -64,7 +64,7 @@ fn begin(native: &Native, container: &Container) -> Result<()> {
         rcompose_engine_adapter::EngineError { message: format!("container {}: {}", container.name, error.message), ..error }
     })?;
     if let Some(record) = places.record(container)? {
-        native.remarks.add(&container.name, record.warnings);
+        native.remarks.add(container, record.warnings);
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ fn task(native: &Native, container: &Container, lowered: &Lowered, found: &Found
         restart: policy(spec.restart),
         stop_signal: lowered.stop_signal,
         grace: u32::try_from(grace.as_millis()).unwrap_or(u32::MAX),
-        log: limits(container, spec.logging.as_ref())?,
+        log: logging::read(&container.who(), spec.logging.as_ref())?.limits,
         layers: Some(layers),
         health: check(container),
         changed: vec![
@@ -160,71 +160,6 @@ fn policy(restart: Restart) -> Policy {
         Restart::Always => Policy::Always,
         Restart::UnlessStopped => Policy::UnlessStopped,
         Restart::OnFailure { attempts } => Policy::OnFailure(Some(attempts).filter(|it| *it > 0)),
-    }
-}
-
-/// How much of the output is kept: drivers that write files do the same here; others are refused by name.
-fn limits(container: &Container, logging: Option<&Logging>) -> Result<Limits> {
-    let mut limits = Limits::default();
-    let Some(logging) = logging else { return Ok(limits) };
-    let wrong = |what: String| error::invalid(format!("container {}: logging: {what}", container.name));
-    match logging.driver.as_deref() {
-        None | Some("" | "json-file" | "local") => {}
-        // What is on its way to whoever attached.
-        Some("none") => return Ok(Limits { max_size: 64 << 10, max_file: 1 }),
-        Some(other) => {
-            let message = format!(
-                "container {}: the logging driver `{other}` is not there on the native engine; it has json-file, local and none",
-                container.name
-            );
-            return Err(rcompose_engine_adapter::EngineError::new(rcompose_engine_adapter::ErrorKind::Unsupported, message));
-        }
-    }
-    for (key, value) in &logging.options {
-        match key.as_str() {
-            "max-size" => limits.max_size = bytes(value).ok_or_else(|| wrong(format!("max-size `{value}` is no size such as 10m")))?,
-            "max-file" => {
-                let count = value.parse().ok().filter(|it| *it > 0);
-                limits.max_file = count.ok_or_else(|| wrong(format!("max-file `{value}` is no number above 0")))?;
-            }
-            // The log is small as it is, and nothing is added to it that these would choose.
-            "compress" | "mode" | "max-buffer-size" | "labels" | "labels-regex" | "env" | "env-regex" | "tag" => {}
-            other => return Err(wrong(format!("option `{other}` is unknown"))),
-        }
-    }
-    Ok(limits)
-}
-
-/// Reads a size as Docker does: digits, and one of `k`, `m`, `g` with or without `b`.
-fn bytes(text: &str) -> Option<u64> {
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|it: char| it.is_ascii_alphabetic());
-    let factor = match lower.strip_prefix(digits)? {
-        "" | "b" => 1,
-        "k" | "kb" => 1 << 10,
-        "m" | "mb" => 1 << 20,
-        "g" | "gb" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(factor)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_read_as_docker_reads_them() {
-        for (text, size) in [
-            ("10m", Some(10 << 20)),
-            ("1GB", Some(1 << 30)),
-            ("200", Some(200)),
-            ("5kb", Some(5120)),
-            ("m", None),
-            ("1x", None),
-            ("", None),
-        ] {
-            assert_eq!(bytes(text), size, "{text}");
-        }
+        Restart::Paced { failures_only, delay, attempts, window } => Policy::Paced(Pace { failures_only, delay, attempts, window }),
     }
 }

@@ -8,11 +8,12 @@ use rcompose_engine_adapter::{Attachment, NetworkMode, NetworkName, Result};
 use rcompose_network::endpoint::{self, On};
 use rcompose_network::ipam::Pool;
 use rcompose_network::names::{self, Way};
-use rcompose_network::options::{BridgeOptions, endpoint_switches};
+use rcompose_network::options::endpoint_switches;
 use rcompose_network::{Cidr, Mac, netns};
 
 use super::{Endpoint, Joined, attachments, etc, has_own, lease, leave, own_namespace, ports, refresh};
 use crate::document::{Container, Network};
+use crate::driver::Driver;
 use crate::engine::Native;
 use crate::error;
 use crate::network;
@@ -43,7 +44,7 @@ pub(crate) fn join(native: &Native, container: &Container) -> Result<()> {
 pub(super) struct End {
     pub(super) attachment: Attachment,
     pub(super) network: Network,
-    pub(super) options: BridgeOptions,
+    pub(super) driver: Driver,
 }
 
 pub(super) struct Plan {
@@ -57,9 +58,8 @@ pub(super) fn end(native: &Native, attachment: Attachment) -> Result<End> {
         .places
         .network(&attachment.network)?
         .ok_or_else(|| error::absent("network", &attachment.network))?;
-    let options =
-        BridgeOptions::parse(&network.spec.driver_opts).map_err(|it| error::invalid(format!("network {}: {it}", attachment.network)))?;
-    Ok(End { attachment, network, options })
+    let driver = Driver::read(&network.spec)?;
+    Ok(End { attachment, network, driver })
 }
 
 impl Plan {
@@ -106,7 +106,7 @@ impl Plan {
 }
 
 fn way(end: &End) -> (Vec<Cidr>, i64) {
-    let subnets = if end.options.isolated {
+    let subnets = if end.driver.is_isolated() {
         Vec::new()
     } else {
         end.network.pools.iter().map(|it| it.subnet).collect()
@@ -154,30 +154,44 @@ pub(super) fn attach(
     let plain: Vec<IpAddr> = addresses.iter().map(Cidr::address).collect();
     let switches = endpoint_switches(&end.attachment.driver_opts, interface)
         .map_err(|it| error::invalid(format!("container {}: network {name}: {it}", container.name)))?;
-    let gateways = end
-        .network
-        .pools
-        .iter()
-        .filter(|it| leads[usize::from(!it.subnet.is_ipv4())])
-        .map(|it| it.gateway)
-        .collect();
+    if end.driver.shares_mac() && given.is_some() {
+        let message = format!("container {}: network {name}: on an ipvlan it has the hardware address of the host", container.name);
+        return Err(error::invalid(message));
+    }
     let wanted = endpoint::Endpoint {
         project: native.places.project_name(container.project()),
-        on: On::Bridge {
-            bridge: network::bridge_name(&end.network, &end.options),
-            veth: names::veth(&container.id, name.as_str()),
-            isolated: !end.options.inter_container,
-        },
+        on: on(container, end),
         interface: interface.to_owned(),
-        mac: given.or_else(|| Mac::of(&plain)),
+        mac: given.or_else(|| Mac::of(&plain)).filter(|_| !end.driver.shares_mac()),
         addresses,
-        gateways,
-        mtu: end.options.mtu,
+        gateways: gateways(end, leads),
+        mtu: end.driver.mtu(),
         switches,
     };
     let what = format!("attach container {} to network {name}", container.name);
     endpoint::attach(namespace.as_fd(), &wanted).map_err(error::network(&what))?;
     Ok(made)
+}
+
+/// What a container's interface hangs on.
+fn on(container: &Container, end: &End) -> On {
+    match &end.driver {
+        Driver::Bridge(options) => On::Bridge {
+            bridge: network::bridge_name(&end.network, options),
+            veth: names::veth(&container.id, end.network.spec.name.as_str()),
+            isolated: !options.inter_container,
+        },
+        Driver::Hanging(options) => options.on.clone(),
+    }
+}
+
+/// The gateways of a network that leads out, by family; unspecified where there is none to ask.
+fn gateways(end: &End, leads: [bool; 2]) -> Vec<IpAddr> {
+    let leading = end.network.pools.iter().filter(|it| leads[usize::from(!it.subnet.is_ipv4())]);
+    let unspecified = |it: IpAddr| if it.is_ipv4() { IpAddr::from([0; 4]) } else { IpAddr::from([0; 16]) };
+    leading
+        .map(|it| if end.driver.routes_itself() { unspecified(it.gateway) } else { it.gateway })
+        .collect()
 }
 
 /// A container has one address of each family: in the pool where the wanted one lies, else in the first.

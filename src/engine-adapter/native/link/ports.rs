@@ -25,17 +25,17 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
     }
     if !ends
         .iter()
-        .any(|it| !it.network.spec.internal && joined.endpoints.contains_key(&it.network.spec.name))
+        .any(|it| !it.network.spec.internal && it.driver.bridge().is_some() && joined.endpoints.contains_key(&it.network.spec.name))
     {
         // As with Docker: nobody could come in.
         native
             .remarks
-            .add(&container.name, ["its published ports lead nowhere: it is on no network that has a way in".to_owned()]);
+            .add(container, ["its published ports lead nowhere: it is on no network that has a way in".to_owned()]);
         return Ok(());
     }
     // Until it is written down which ports they are, so that no other takes or lets go of the same ones.
     let _lock = lock(native)?;
-    let binding = ends.iter().find_map(|it| it.options.host_binding);
+    let binding = ends.iter().find_map(|it| it.driver.bridge()?.host_binding);
     let others = others(native, container)?;
     for spec in &container.spec.ports {
         let asked = spec.host_ip.or(binding);

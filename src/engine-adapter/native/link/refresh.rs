@@ -12,6 +12,7 @@ use rcompose_supervise::{Carried, Client};
 use super::names::{self, Member};
 use super::ports::{self, protocol};
 use super::turn::Asked;
+use crate::driver::Driver;
 use crate::engine::Native;
 use crate::error;
 use crate::file;
@@ -74,10 +75,12 @@ fn wanted(native: &Native, project: &str, members: &[Member]) -> Result<Wanted> 
     let mut wanted = Wanted { project: project.to_owned(), ..Wanted::default() };
     let mut internal = Vec::new();
     for network in places.all_networks()? {
-        if network.spec.internal {
+        // The host does not reach what hangs on its own interface.
+        let hangs = matches!(Driver::read(&network.spec), Ok(Driver::Hanging(_)));
+        if network.spec.internal || hangs {
             internal.push(network.spec.name.clone());
         }
-        if !is_of(&network.labels) {
+        if !is_of(&network.labels) || hangs {
             continue;
         }
         let options = BridgeOptions::parse(&network.spec.driver_opts).unwrap_or_default();

@@ -1,12 +1,14 @@
 //! Volumes: folders of this machine that outlive containers.
 
 mod copy;
+mod hold;
+mod options;
 
 use std::collections::BTreeMap;
 use std::fs::DirBuilder;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rcompose_engine_adapter::{ContainerName, ErrorKind, Result, VolumeName, VolumeSpec, labels};
 
@@ -18,6 +20,10 @@ use crate::error;
 use crate::file;
 use crate::place::{Places, is_name};
 use crate::root::Root;
+
+use options::Content;
+
+pub(crate) use hold::{check, hold, release, sweep};
 
 /// Makes a volume; one of the same name is success.
 pub(crate) fn create(native: &Native, spec: &VolumeSpec) -> Result<()> {
@@ -32,6 +38,7 @@ pub(crate) fn create(native: &Native, spec: &VolumeSpec) -> Result<()> {
         .digest(|_| None)
         .ok_or_else(|| error::invalid(format!("volume {name}: its configuration hash refers to a container")))?;
     labels.insert(labels::CONFIG_HASH.into(), hash);
+    hold::check_path(name, &options::read(name, driver_opts)?)?;
     make(&native.places, name, driver_opts, labels).map(drop)
 }
 
@@ -45,7 +52,7 @@ pub(crate) fn make(
     if !is_name(name.as_str()) {
         return Err(error::invalid(format!("volume {name}: a name has letters, digits, `_`, `.` and `-` only, at most 128")));
     }
-    check_options(name, options)?;
+    options::read(name, options)?;
     let folder = places.volume(name.as_str());
     file::private(&folder)?;
     let _lock = file::lock(&folder.join("lock"))?;
@@ -68,29 +75,6 @@ pub(crate) fn make(
     Ok(true)
 }
 
-/// What mount(8) would mount: the options of Docker's driver `local`, as far as they bind a folder.
-fn check_options(name: &VolumeName, options: &BTreeMap<String, String>) -> Result<()> {
-    if options.is_empty() || bound(options).is_some_and(|it| it.is_absolute()) {
-        return Ok(());
-    }
-    let said: Vec<String> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let message = format!(
-        "volume {name}: the native engine binds a folder (type none, o bind, device an absolute path) and mounts nothing else yet, not {}",
-        said.join(", ")
-    );
-    Err(rcompose_engine_adapter::EngineError::new(ErrorKind::Unsupported, message))
-}
-
-/// Returns the folder that options bind.
-fn bound(options: &BTreeMap<String, String>) -> Option<&Path> {
-    let known = options.keys().all(|it| ["type", "device", "o"].contains(&it.as_str()));
-    let plain = options.get("type").is_none_or(|it| it == "none" || it.is_empty());
-    let binds = options
-        .get("o")
-        .is_some_and(|it| it.split(',').all(|it| ["bind", "rbind", "rw"].contains(&it)) && it.contains("bind"));
-    options.get("device").filter(|_| known && plain && binds).map(Path::new)
-}
-
 /// Removes a volume; absent is success.
 pub(crate) fn remove(native: &Native, name: &VolumeName) -> Result<()> {
     let places = &native.places;
@@ -105,6 +89,8 @@ pub(crate) fn remove(native: &Native, name: &VolumeName) -> Result<()> {
         let users: Vec<String> = users.iter().map(ToString::to_string).collect();
         return Err(error::conflict(format!("cannot remove volume {name}: in use by {}", users.join(", "))));
     }
+    // What was left mounted there is not ours to remove.
+    hold::unmount(places, name)?;
     // First what says that it is there, last the data: cut off in between, the rest goes with the next attempt, and nothing else.
     let gone = folder.with_file_name(format!("{GONE}{name}"));
     std::fs::rename(&folder, &gone).map_err(error::file("remove", &folder))?;
@@ -117,30 +103,52 @@ fn users(places: &Places, name: &VolumeName) -> Result<Vec<ContainerName>> {
     Ok(places.all()?.into_iter().filter(has).map(|it| it.name).collect())
 }
 
-/// Returns the folder of a volume's content.
-pub(crate) fn data(places: &Places, name: &VolumeName) -> Result<PathBuf> {
-    let document = places.volume_document(name)?.ok_or_else(|| error::absent("volume", name))?;
-    match bound(&document.driver_opts) {
-        Some(folder) if !folder.is_dir() => {
-            Err(error::invalid(format!("volume {name}: its device {} is not there, or is no folder", folder.display())))
-        }
-        Some(folder) => Ok(folder.to_owned()),
-        None => Ok(places.volume(name.as_str()).join("_data")),
-    }
-}
-
-/// Puts the image's content below a path into a volume that nothing was put into yet.
-pub(crate) fn fill(places: &Places, name: &VolumeName, root: &Root, target: &Path) -> Result<()> {
-    let folder = places.volume(name.as_str());
-    let _lock = file::lock(&folder.join("lock"))?;
-    let Some(mut document) = places.volume_document(name)?.filter(|it| it.fresh && it.driver_opts.is_empty()) else {
+/// Puts the image's content below a path into a volume that nothing was put into yet. One that is mounted is so for that moment, for the
+/// container of this id.
+pub(crate) fn fill(places: &Places, name: &VolumeName, id: &str, root: &Root, target: &Path) -> Result<()> {
+    let Some(document) = places.volume_document(name)?.filter(|it| it.fresh) else {
         return Ok(());
     };
-    let data = folder.join("_data");
-    if let Some(source) = root.folder(target)? {
-        let into = std::fs::File::open(&data).map_err(error::file("open", &data))?;
-        copy::tree(source.as_fd(), into.as_fd()).map_err(|it| error::file("copy the image's content into", &data)(it.into()))?;
+    let content = options::read(name, &document.driver_opts)?;
+    let source = root.folder(target)?;
+    // What is put into memory now would be gone at the start.
+    let Some(source) = source.filter(|_| !content.is_memory()) else {
+        return filled(places, name);
+    };
+    let data = hold::hold(places, name, id)?;
+    let done = fill_once(places, name, content == Content::Own, source.as_fd(), &data);
+    if let Content::Mounted(_) = content {
+        hold::release(places, id)?;
     }
-    document.fresh = false;
-    file::write(&folder.join("volume.json"), &document)
+    done
+}
+
+fn fill_once(places: &Places, name: &VolumeName, is_own: bool, source: BorrowedFd<'_>, data: &Path) -> Result<()> {
+    let _lock = file::lock(&places.volume(name.as_str()).join("lock"))?;
+    if places.volume_document(name)?.is_none_or(|it| !it.fresh) {
+        return Ok(());
+    }
+    // What is somebody's already is not written over.
+    let is_empty = || Ok(std::fs::read_dir(data).map_err(error::file("read the folder", data))?.next().is_none());
+    if is_own || is_empty()? {
+        let into = std::fs::File::open(data).map_err(error::file("open", data))?;
+        copy::tree(source, into.as_fd()).map_err(|it| error::file("copy the image's content into", data)(it.into()))?;
+    }
+    not_fresh(places, name)
+}
+
+fn filled(places: &Places, name: &VolumeName) -> Result<()> {
+    let _lock = file::lock(&places.volume(name.as_str()).join("lock"))?;
+    not_fresh(places, name)
+}
+
+/// Called with the volume's lock held.
+fn not_fresh(places: &Places, name: &VolumeName) -> Result<()> {
+    match places.volume_document(name)? {
+        Some(mut document) => {
+            document.fresh = false;
+            file::write(&places.volume(name.as_str()).join("volume.json"), &document)
+        }
+        None => Ok(()),
+    }
 }

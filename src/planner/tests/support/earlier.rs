@@ -42,7 +42,7 @@ pub(crate) fn observed(project: &Project, world: &World, since: &Since) -> Obser
     let features = Feature::ALL
         .iter()
         .copied()
-        .filter(|it| *it != Feature::SharedPort && *it != Feature::Windows && !lacks(it));
+        .filter(|it| ![Feature::SharedPort, Feature::RestartPace, Feature::Windows].contains(it) && !lacks(it));
     let engine = EngineInfo { name: "docker".into(), version: "28.5.2".into(), api: "1.51".into(), features: features.collect() };
     let mut observed = Observed { engine, ..Observed::default() };
     if !since.nothing {

@@ -80,7 +80,7 @@ struct World {
     links: BTreeMap<String, String>,
     init: Option<PathBuf>,
     nodes: devices::Nodes,
-    cdi: Vec<cdi::Description>,
+    cdi: cdi::Known,
     swap_accounting: bool,
 }
 
@@ -116,7 +116,7 @@ impl Default for World {
             links: BTreeMap::new(),
             init: None,
             nodes: devices::Nodes::new(),
-            cdi: Vec::new(),
+            cdi: cdi::Known::default(),
             swap_accounting: true,
         }
     }

@@ -135,9 +135,35 @@ fn a_device_that_nobody_describes_says_what_is_missing() {
         ],
     );
     let file = br#"{"cdiVersion": "1.0.0", "kind": "a.com/b", "devices": [{"name": "c"}]}"#;
-    world.cdi.push(cdi::parse(Path::new("/etc/cdi/a.json"), file).unwrap());
+    world.cdi.add(Path::new("/etc/cdi/a.json"), Ok(file.to_vec()));
     refused(&world, &[(gpu(json!({"device_ids": ["a.com/b=d"]})), Unsupported, "only c")]);
-    let unknown = br#"{"kind": "a.com/b", "containerEdits": {"netDevices": []}}"#;
-    let error = cdi::parse(Path::new("/etc/cdi/b.json"), unknown).unwrap_err();
-    assert!(error.message.contains("/etc/cdi/b.json") && error.message.contains("netDevices"), "{error}");
+}
+
+#[test]
+fn a_damaged_file_of_cdi_stops_only_who_asks_for_its_devices() {
+    let devices = |ids: &[&str]| json!({"device_requests": [{"device_ids": ids, "capabilities": [], "options": {}}]});
+    let good = br#"{"cdiVersion": "1.0.0", "kind": "a.com/b", "devices": [{"name": "c"}, {"name": "d"}]}"#;
+    let unknown = br#"{"kind": "a.com/b", "devices": [{"name": "d"}, {"name": 7}], "containerEdits": {"netDevices": []}}"#;
+    let mut world = World::default();
+    world.cdi.add(Path::new("/etc/cdi/a.json"), Ok(good.to_vec()));
+    world.cdi.add(Path::new("/etc/cdi/b.json"), Ok(unknown.to_vec()));
+    world.cdi.add(Path::new("/etc/cdi/c.yaml"), Ok(b"kind: [".to_vec()));
+    world.cdi.add(Path::new("/etc/cdi/d.json"), Err(std::io::Error::other("is a directory")));
+    let reasons: Vec<&str> = world.cdi.damaged.iter().map(|it| it.reason.as_str()).collect();
+    for (reason, words) in reasons.iter().zip([["b.json", "netDevices"], ["c.yaml", ""], ["d.json", "is a directory"]]) {
+        assert!(words.iter().all(|it| reason.contains(it)), "{reason}");
+    }
+    assert_eq!(reasons.len(), 3);
+    for fine in [json!({}), devices(&["a.com/b=c"])] {
+        world.lower(&spec(&fine)).unwrap();
+    }
+    refused(
+        &world,
+        &[
+            (devices(&["a.com/b=d"]), Invalid, "device a.com/b=d: the CDI file /etc/cdi/b.json"),
+            // What cannot be read at all may have described it.
+            (devices(&["a.com/b=e"]), Unsupported, "/etc/cdi/c.yaml"),
+            (devices(&["x.com/y=z"]), Unsupported, "/etc/cdi/d.json"),
+        ],
+    );
 }

@@ -119,7 +119,7 @@ fn limits_of_block_devices_have_their_numbers() {
         "throttleWriteBpsDevice": rate(2), "throttleReadIOPSDevice": rate(3), "throttleWriteIOPSDevice": rate(4)
     });
     assert_eq!(serde_json::to_value(linux(&lowered).resources().as_ref().unwrap().block_io()).unwrap(), expected);
-    assert_eq!(devices::asked(&spec(&change), &[]).unwrap(), BTreeSet::from([PathBuf::from("/dev/sda")]));
+    assert_eq!(devices::asked(&spec(&change), &cdi::Known::default()).unwrap(), BTreeSet::from([PathBuf::from("/dev/sda")]));
 }
 
 #[test]
@@ -156,7 +156,8 @@ containerEdits:
 
 #[test]
 fn cdi_devices_bring_nodes_mounts_variables_and_hooks() {
-    let mut world = World { cdi: vec![cdi::parse(Path::new("/etc/cdi/nvidia.yaml"), GPU).unwrap()], ..World::default() };
+    let mut world = World::default();
+    world.cdi.add(Path::new("/etc/cdi/nvidia.yaml"), Ok(GPU.to_vec()));
     let request = |change: Value| {
         let mut request = json!({"device_ids": [], "capabilities": ["gpu"], "options": {}});
         merge(&mut request, &change);
