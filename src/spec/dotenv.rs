@@ -241,14 +241,12 @@ fn unescape(text: &str) -> String {
             Some('v') => result.push('\u{b}'),
             Some(same @ ('"' | '\\')) => result.push(same),
             Some('0') => {
-                let mut code = 0;
-                let mut digits = 0;
-                while let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)).filter(|_| digits < 3) {
-                    code = code * 8 + digit;
-                    digits += 1;
-                    chars.next();
+                let digits: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).take(3).collect();
+                match octal(&digits) {
+                    Some(char) => result.push(char),
+                    // As in docker compose, what is no number goes on without its zero.
+                    None => result.extend(["\\", &digits]),
                 }
-                result.extend(char::from_u32(code));
             }
             Some(other) => {
                 result.push('\\');
@@ -258,6 +256,12 @@ fn unescape(text: &str) -> String {
         }
     }
     result
+}
+
+/// The character of three octal digits, up to 255; no value that a process is given can hold a NUL.
+fn octal(digits: &str) -> Option<char> {
+    let code = u8::from_str_radix(digits, 8).ok().filter(|code| digits.len() == 3 && *code > 0);
+    code.map(char::from)
 }
 
 #[cfg(test)]
@@ -283,6 +287,8 @@ mod tests {
             ("A='$x \\'y\\''", "$x 'y'"),
             ("A=\"l1\nl2\\tx\" junk", "l1\nl2\tx"),
             ("A=\"\\$x\"", "$x"),
+            ("A=\"\\0101\\0200\"", "A\u{80}"),
+            ("A=\"\\0 \\01\\08 \\0400 \\0000\"", "\\ \\1\\8 \\400 \\000"),
             ("A=\\$OS", "\\outside"),
             ("B=1\nA=${B}${OS}", "1outside"),
         ] {
