@@ -320,12 +320,15 @@ fn duration_hint(text: &str) -> String {
     }
 }
 
+/// Longest name, in letters, that is compared with others; the time goes with the square of it.
+const LONGEST_COMPARED: usize = 100;
+
 /// The known name that was most likely meant.
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     let limit = (length / 3).clamp(1, 3);
     names
-        .filter(|name| name.chars().count().abs_diff(length) <= limit)
+        .filter(|name| length <= LONGEST_COMPARED && name.chars().count().abs_diff(length) <= limit)
         .map(|name| (strsim::damerau_levenshtein(word, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()
