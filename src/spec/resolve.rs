@@ -162,7 +162,8 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
     if !findings.errors.is_empty() {
         return Err(findings.into_errors());
     }
-    enable(project, selection, origins, files, &mut findings);
+    let mut loader = Loader::new(files, *options, &mut findings);
+    enable(&mut loader, project, selection, origins);
     findings.explain_rest(&origins.routes);
     if !findings.errors.is_empty() {
         return Err(findings.into_errors());
@@ -199,20 +200,23 @@ fn unknown(project: &Project, name: &str, findings: &mut Findings) {
     findings.error(error.hint(hint));
 }
 
-/// Enables the named services and all services that share their profiles.
-fn enable(project: &mut Project, selection: &Selection, origins: &Origins, files: &dyn Files, findings: &mut Findings) {
+/// Enables the named services and all services that share their profiles, as far as the options of loading say.
+fn enable(loader: &mut Loader<'_>, project: &mut Project, selection: &Selection, origins: &Origins) {
     let named = |name: &String| project.disabled.get(name);
     let active: Vec<String> = selection.services.iter().filter_map(named).flat_map(|service| service.profiles.clone()).collect();
     let (wake, sleep): (Vec<_>, Vec<_>) = std::mem::take(&mut project.disabled)
         .into_iter()
         .partition(|(_, service)| service.profiles.iter().any(|profile| active.contains(profile)));
     project.disabled = sleep.into_iter().collect();
-    let mut loader = Loader::new(files, crate::LoadOptions::default(), findings);
     for (name, mut service) in wake {
-        environment::resolve(&mut loader, &mut service, &project.environment, origins);
+        if !loader.options.no_env_resolution {
+            environment::resolve(loader, &mut service, &project.environment, origins);
+        }
         project.services.insert(name, service);
     }
-    consistency::check(project, origins, loader.findings);
+    if !loader.options.no_consistency {
+        consistency::check(project, origins, loader.findings);
+    }
 }
 
 fn closure(project: &Project, selection: &Selection) -> std::collections::BTreeSet<String> {
