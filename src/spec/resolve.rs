@@ -9,7 +9,7 @@ use crate::interpolate::Variables;
 use crate::load::{Loader, Scope};
 use crate::model::{Project, Service};
 use crate::sources::{Files, Sources};
-use crate::span::Origins;
+use crate::span::{Origins, Span};
 use crate::trace::Trace;
 use crate::tree::Node;
 use crate::{Loaded, consistency, environment, lint, lower, name, normalize, paths, profiles, project, schema};
@@ -59,7 +59,8 @@ fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)>
         variables: &variables,
         including: Vec::new(),
     };
-    let model = loader.model(&files, &scope);
+    let named: Vec<(PathBuf, Option<Span>)> = files.iter().map(|file| (file.clone(), None)).collect();
+    let model = loader.model(&named, &scope);
     if loader.findings.is_incomplete() {
         return None;
     }
@@ -168,6 +169,9 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
     if !findings.errors.is_empty() {
         return Err(findings.into_errors());
     }
+    if selection.dependencies {
+        forget_disabled(project);
+    }
     let wanted = closure(project, selection);
     let all = std::mem::take(&mut project.services);
     for (name, service) in all {
@@ -216,6 +220,14 @@ fn enable(loader: &mut Loader<'_>, project: &mut Project, selection: &Selection,
     }
     if !loader.options.no_consistency {
         consistency::check(project, origins, loader.findings);
+    }
+}
+
+/// As in docker compose, a selection does not depend on what is disabled, which only optional dependencies may be.
+fn forget_disabled(project: &mut Project) {
+    let Project { services, disabled, .. } = project;
+    for service in services.values_mut() {
+        service.depends_on.retain(|name, _| !disabled.contains_key(name));
     }
 }
 
