@@ -47,13 +47,13 @@ impl Checker<'_> {
     fn value<'a>(&mut self, node: &'a Node, shape: &'static Shape, path: &mut Vec<Step<'a>>) {
         match shape {
             Shape::Any => {}
-            Shape::Scalar(types) => self.scalar(node, types, path),
+            Shape::Scalar(types) => self.scalar(node, types, shape, path),
             Shape::Form(form, types) => {
-                self.scalar(node, types, path);
+                self.scalar(node, types, shape, path);
                 self.form(node, *form, path);
             }
             Shape::Range(low, high) => {
-                self.scalar(node, &[Type::Int, Type::Text], path);
+                self.scalar(node, &[Type::Int, Type::Text], shape, path);
                 if let Value::Int(value) = node.value
                     && !(*low..=*high).contains(&value)
                 {
@@ -75,9 +75,9 @@ impl Checker<'_> {
         }
     }
 
-    fn scalar(&mut self, node: &Node, types: &'static [Type], path: &[Step<'_>]) {
+    fn scalar(&mut self, node: &Node, types: &'static [Type], shape: &Shape, path: &[Step<'_>]) {
         if !self.forms && !types.iter().any(|ty| is_a(node, *ty)) {
-            self.wrong(node, &Shape::Scalar(types), path);
+            self.wrong(node, shape, path);
         }
     }
 
@@ -104,13 +104,16 @@ impl Checker<'_> {
     }
 
     fn form(&mut self, node: &Node, form: Form, path: &[Step<'_>]) {
+        if let (Form::Room, Value::Int(..0), false) = (form, &node.value, self.forms) {
+            return self.error(Code::InvalidValue, "must be greater than or equal to 0".to_owned(), node, path);
+        }
         let Some(text) = node.as_str() else { return };
         let (code, message, hint) = match form {
             Form::Duration if self.forms => match units::duration(text) {
                 Ok(_) => return,
                 Err(message) => (Code::BadDuration, message, duration_hint(text)),
             },
-            Form::Size if self.forms => match units::bytes(text) {
+            Form::Size | Form::Room if self.forms => match units::bytes(text) {
                 Ok(_) => return,
                 Err(message) => (Code::BadSize, message, "write a number and a unit: b, k, m, g or t, such as 64m".to_owned()),
             },
@@ -124,7 +127,7 @@ impl Checker<'_> {
                 format!("`{text}` is not a pull policy"),
                 "use always, never, missing, build, daily, weekly or every_<duration>".to_owned(),
             ),
-            Form::Duration | Form::Size | Form::ContainerName | Form::PullPolicy => return,
+            Form::Duration | Form::Size | Form::Room | Form::ContainerName | Form::PullPolicy => return,
         };
         self.findings.error(Finding::new(code, message).at(&node.span).path(show(path)).hint(hint));
     }
@@ -171,7 +174,7 @@ impl Checker<'_> {
                         .at(&entry.key)
                         .path(show(path))
                         .label("not a valid name")
-                        .hint("names consist of letters, digits, `.`, `_` and `-`"),
+                        .hint("names consist of ASCII letters, digits, `.`, `_` and `-`"),
                 );
                 continue;
             }
