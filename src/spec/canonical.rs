@@ -51,7 +51,7 @@ impl Canon<'_> {
             match key {
                 "build" => self.build(node, &path),
                 "depends_on" => {
-                    names(node, crate::merge::dependency);
+                    names(node, dependency);
                     resources::dependencies(node);
                 }
                 "ulimits" => self.ulimits(node, &path),
@@ -59,7 +59,7 @@ impl Canon<'_> {
                 "label_file" | "dns" => to_list(node),
                 "extends" => wrap(node, "service"),
                 "gpus" => self.gpus(node, &path),
-                "networks" | "models" => names(node, |item| Node::new(&item.span, Value::Null)),
+                "networks" | "models" => names(node, nothing),
                 "volumes" => {
                     self.dropped_options(node, &path);
                     self.each(node, &path, volumes::volume);
@@ -263,7 +263,7 @@ fn each(node: &mut Node, rule: fn(&mut Node)) {
 }
 
 /// A text becomes a mapping with that one key.
-fn wrap(node: &mut Node, key: &str) {
+pub(crate) fn wrap(node: &mut Node, key: &str) {
     if node.as_str().is_some() {
         let text = node.clone();
         node.value = Value::Map(Map::new());
@@ -279,7 +279,7 @@ fn to_list(node: &mut Node) {
 }
 
 /// A list of names becomes a mapping.
-fn names(node: &mut Node, value: fn(&Node) -> Node) {
+pub(crate) fn names(node: &mut Node, value: fn(&Node) -> Node) {
     let Value::List(list) = &node.value else {
         return;
     };
@@ -290,4 +290,17 @@ fn names(node: &mut Node, value: fn(&Node) -> Node) {
             node.set(&name, value(&item));
         }
     }
+}
+
+/// What a dependency in a list means.
+pub(crate) fn dependency(item: &Node) -> Node {
+    let mut node = Node::new(&item.span, Value::Map(Map::new()));
+    node.set("condition", Node::str(&item.span, "service_started"));
+    node.set("required", Node::new(&item.span, Value::Bool(true)));
+    node
+}
+
+/// What a network or a model in a list means.
+pub(crate) fn nothing(item: &Node) -> Node {
+    Node::new(&item.span, Value::Null)
 }

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Code;
 use crate::template::{self, Effects, Lookup};
 
-/// Why a file of variables cannot be read.
+/// Longest part of a name that a message shows.
+const MAX_SHOWN: usize = 60;
+
+/// Why a file of variables cannot be read. It shows names only where they surely are names: a line that cannot be read may be one
+/// of a key or a password that was not put in quotes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// First byte of the place.
@@ -52,11 +57,11 @@ pub(crate) fn parse_raw(text: &str, outer: &dyn Lookup) -> Result<Vec<Line>, Fau
             None => (line, None),
         };
         if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(Fault {
-                at: start,
-                message: format!("invalid variable name `{key}`"),
-                hint: "write KEY=VALUE, one on each line".to_owned(),
-            });
+            let message = match value {
+                Some(_) => format!("invalid variable name `{}`", shown(key)),
+                None => "invalid variable name".to_owned(),
+            };
+            return Err(Fault { at: start, message, hint: "write KEY=VALUE, one on each line".to_owned() });
         }
         if let Some(value) = value.or_else(|| outer.get(key)) {
             lines.push(Line { name: key.to_owned(), value: value.to_owned(), at: start });
@@ -110,11 +115,12 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let (key, inherited) = self.key()?;
         if key.contains(' ') {
-            return Err(Fault {
-                at: start,
-                message: "key cannot contain a space".to_owned(),
-                hint: format!("write {}=…", key.replace(' ', "_")),
-            });
+            let hint = if inherited {
+                "write KEY=VALUE; put values with line breaks in quotes".to_owned()
+            } else {
+                format!("write {}=…", shown(key).replace(' ', "_"))
+            };
+            return Err(Fault { at: start, message: "key cannot contain a space".to_owned(), hint });
         }
         if inherited {
             if let Some(value) = self.outer.get(key) {
@@ -122,7 +128,7 @@ impl<'a> Reader<'a> {
             }
             return Ok(());
         }
-        let value = self.value(effects)?;
+        let value = self.value(key, effects)?;
         self.set(key, value, start);
         Ok(())
     }
@@ -145,10 +151,9 @@ impl<'a> Reader<'a> {
                 '_' | '.' | '-' | '[' | ']' => {}
                 _ if is_blank(char) || char.is_alphanumeric() => {}
                 _ => {
-                    let line = rest.lines().next().unwrap_or("");
                     return Err(Fault {
                         at: self.at + at,
-                        message: format!("unexpected character `{char}` in variable name `{line}`"),
+                        message: format!("unexpected character `{}` in a variable name", char.escape_debug()),
                         hint: "a line is KEY=VALUE; put values with line breaks in quotes".to_owned(),
                     });
                 }
@@ -158,28 +163,32 @@ impl<'a> Reader<'a> {
         Ok((rest.trim_end(), true))
     }
 
-    fn value(&mut self, effects: &mut Effects) -> Result<String, Fault> {
+    fn value(&mut self, name: &str, effects: &mut Effects) -> Result<String, Fault> {
         let rest = self.rest();
         match rest.chars().next() {
-            Some(quote @ ('"' | '\'')) => self.quoted(quote, effects),
+            Some(quote @ ('"' | '\'')) => self.quoted(name, quote, effects),
             _ => {
                 let end = rest.find('\n').unwrap_or(rest.len());
                 let line = &rest[..end];
                 let value = &line[..comment(line)];
-                let value = self.expand(value.trim_end(), effects)?;
+                let value = self.expand(name, value.trim_end(), effects)?;
                 self.at += end;
                 Ok(value)
             }
         }
     }
 
-    fn quoted(&mut self, quote: char, effects: &mut Effects) -> Result<String, Fault> {
+    fn quoted(&mut self, name: &str, quote: char, effects: &mut Effects) -> Result<String, Fault> {
         let rest = self.rest();
         let mut content = String::new();
         let mut escaped = false;
         for (at, char) in rest.char_indices().skip(1) {
             if char == quote && !escaped {
-                let value = if quote == '"' { self.expand(&unescape(&content), effects)? } else { content };
+                let value = if quote == '"' {
+                    self.expand(name, &unescape(&content), effects)?
+                } else {
+                    content
+                };
                 // Whatever follows the quote on its line is dropped.
                 let behind = &rest[at + 1..];
                 self.at += at + 1 + behind.find('\n').unwrap_or(behind.len());
@@ -197,14 +206,30 @@ impl<'a> Reader<'a> {
         }
         Err(Fault {
             at: self.at,
-            message: format!("unterminated quoted value {}", rest.lines().next().unwrap_or("")),
+            message: format!("unterminated quoted value of `{}`", shown(name)),
             hint: format!("close it with {quote}"),
         })
     }
 
-    fn expand(&self, value: &str, effects: &mut Effects) -> Result<String, Fault> {
+    fn expand(&self, name: &str, value: &str, effects: &mut Effects) -> Result<String, Fault> {
         let layers = Layers(self.outer, &self.known);
-        template::substitute(value, &layers, effects).map_err(|fault| Fault { at: self.at, message: fault.message, hint: fault.hint })
+        template::substitute(value, &layers, effects).map_err(|fault| Fault {
+            at: self.at,
+            message: match fault.code {
+                // It would show the value from the `${` on.
+                Code::BadInterpolation => format!("invalid interpolation format in the value of `{}`", shown(name)),
+                _ => fault.message,
+            },
+            hint: fault.hint,
+        })
+    }
+}
+
+/// The beginning of a name.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
     }
 }
 
@@ -241,14 +266,12 @@ fn unescape(text: &str) -> String {
             Some('v') => result.push('\u{b}'),
             Some(same @ ('"' | '\\')) => result.push(same),
             Some('0') => {
-                let mut code = 0;
-                let mut digits = 0;
-                while let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)).filter(|_| digits < 3) {
-                    code = code * 8 + digit;
-                    digits += 1;
-                    chars.next();
+                let digits: String = std::iter::from_fn(|| chars.next_if(char::is_ascii_digit)).take(3).collect();
+                match octal(&digits) {
+                    Some(char) => result.push(char),
+                    // As in docker compose, what is no number goes on without its zero.
+                    None => result.extend(["\\", &digits]),
                 }
-                result.extend(char::from_u32(code));
             }
             Some(other) => {
                 result.push('\\');
@@ -258,6 +281,12 @@ fn unescape(text: &str) -> String {
         }
     }
     result
+}
+
+/// The character of three octal digits, up to 255; no value that a process is given can hold a NUL.
+fn octal(digits: &str) -> Option<char> {
+    let code = u8::from_str_radix(digits, 8).ok().filter(|code| digits.len() == 3 && *code > 0);
+    code.map(char::from)
 }
 
 #[cfg(test)]
@@ -283,6 +312,8 @@ mod tests {
             ("A='$x \\'y\\''", "$x 'y'"),
             ("A=\"l1\nl2\\tx\" junk", "l1\nl2\tx"),
             ("A=\"\\$x\"", "$x"),
+            ("A=\"\\0101\\0200\"", "A\u{80}"),
+            ("A=\"\\0 \\01\\08 \\0400 \\0000\"", "\\ \\1\\8 \\400 \\000"),
             ("A=\\$OS", "\\outside"),
             ("B=1\nA=${B}${OS}", "1outside"),
         ] {
@@ -290,7 +321,40 @@ mod tests {
             assert_eq!(read, Ok(Some(("A".to_owned(), value.to_owned()))), "{text}");
         }
         assert_eq!(read("OS\nNOPE\n"), Ok(vec![("OS".to_owned(), "outside".to_owned())]));
-        assert!(read("A B=c").is_err());
-        assert!(read("A=\"x").is_err());
+    }
+
+    #[test]
+    fn messages_show_names_but_no_values() {
+        for (text, at, message, hint) in [
+            ("A B=secret", 0, "key cannot contain a space", "write A_B=…"),
+            ("A=1\nso secret", 4, "key cannot contain a space", "write KEY=VALUE; put values with line breaks in quotes"),
+            ("K=\"secret\nsecret", 2, "unterminated quoted value of `K`", "close it with \""),
+            (
+                "DB-PASS!W=secret",
+                7,
+                "unexpected character `!` in a variable name",
+                "a line is KEY=VALUE; put values with line breaks in quotes",
+            ),
+            (
+                "K=MIIE\nsecret/+secret==",
+                13,
+                "unexpected character `/` in a variable name",
+                "a line is KEY=VALUE; put values with line breaks in quotes",
+            ),
+            (
+                "K=a${secret",
+                2,
+                "invalid interpolation format in the value of `K`",
+                "the `${` is never closed with `}`; for a literal dollar sign write `$$`",
+            ),
+        ] {
+            let fault = Fault { at, message: message.to_owned(), hint: hint.to_owned() };
+            assert_eq!(read(text), Err(fault), "{text}");
+        }
+        let raw = |text| parse_raw(text, &|_: &str| None).map_err(|fault| fault.message);
+        assert_eq!(raw("so secret"), Err("invalid variable name".to_owned()));
+        assert_eq!(raw("A B=secret"), Err("invalid variable name `A B`".to_owned()));
+        let long = read(&format!("{}='", "k".repeat(1000))).map_err(|fault| fault.message);
+        assert!(long.is_err_and(|message| message.chars().count() < 100));
     }
 }

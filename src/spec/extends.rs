@@ -12,7 +12,7 @@ use crate::paths;
 use crate::reset::{self, Keys};
 use crate::span::Span;
 use crate::tree::{Map, Node};
-use crate::{canonical, defaults, merge, schema, unique};
+use crate::{canonical, defaults, merge, unique};
 
 /// Resolves `extends` in every service of a document.
 pub(crate) fn apply(loader: &mut Loader<'_>, document: &mut Document, path: &Path, scope: &Scope<'_>) {
@@ -209,7 +209,7 @@ impl Extender<'_, '_, '_> {
             Finding::new(Code::Undefined, format!("cannot extend service \"{name}\": service \"{wanted}\" not found in {file}"))
                 .at(span)
                 .path(format!("services.{name}.extends"));
-        if let Some(near) = schema::closest(wanted, names) {
+        if let Some(near) = self.loader.findings.closest(wanted, names) {
             error = error.hint(format!("did you mean `{near}`?"));
         }
         self.loader.findings.error(error);

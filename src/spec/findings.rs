@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Code, Finding, Note, SpecErrors};
 use crate::path::Step;
 use crate::routes::Routes;
+use crate::schema;
 use crate::span::Span;
 use crate::trace::Trace;
 use crate::tree::Node;
@@ -16,6 +17,9 @@ const MAX_ERRORS: usize = 500;
 const MAX_WARNINGS: usize = 500;
 /// Most values remembered to lack a variable; beyond it, their other mistakes are said too.
 const MAX_BLANKED: usize = 10_000;
+/// Most pairs of letters that are looked at for names that may be meant, some 10 ns each: many unknown names among many known ones
+/// would take minutes.
+const MAX_COMPARED: usize = 20_000_000;
 
 /// Collects mistakes and warnings; knows by which includes and extensions loading came here.
 #[derive(Debug, Default)]
@@ -31,6 +35,8 @@ pub(crate) struct Findings {
     blanked: HashSet<Place>,
     /// How many mistakes the stages before this one found.
     earlier: usize,
+    /// How many pairs of letters were looked at for names that may be meant.
+    compared: usize,
 }
 
 impl Findings {
@@ -59,6 +65,19 @@ impl Findings {
     /// Whether more mistakes would not be reported.
     pub(crate) fn is_full(&self) -> bool {
         self.errors.len() > MAX_ERRORS
+    }
+
+    /// The known name that was most likely meant; none where nobody would read it, or once too much was compared.
+    pub(crate) fn closest<'n>(&mut self, word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+        if self.is_full() {
+            return None;
+        }
+        let compared = &mut self.compared;
+        let affordable = names.take_while(|name| {
+            *compared = compared.saturating_add(word.len().saturating_mul(name.len()));
+            *compared <= MAX_COMPARED
+        });
+        schema::closest(word, affordable).filter(|_| self.compared <= MAX_COMPARED)
     }
 
     /// Says once that there is more.

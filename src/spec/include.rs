@@ -43,7 +43,7 @@ pub(crate) fn apply(loader: &mut Loader<'_>, document: &mut Node, path: &Path, s
 
 /// One entry of `include`.
 struct Wanted {
-    paths: Vec<String>,
+    paths: Vec<(String, Span)>,
     project_directory: String,
     env_files: Vec<(String, Span)>,
     span: Span,
@@ -63,6 +63,10 @@ impl Wanted {
         } else {
             texts(item.get("path"))
         };
+        // An empty list includes nothing, as in docker compose; an entry without a path is a slip.
+        if files.is_empty() && item.get("path").and_then(Node::as_list).is_some() {
+            return None;
+        }
         if files.is_empty() {
             loader.findings.error(
                 Finding::new(Code::MissingKey, "an entry of `include` needs a path")
@@ -84,7 +88,7 @@ impl Wanted {
             }
         }
         Some(Self {
-            paths: files.into_iter().map(|(file, _)| file).collect(),
+            paths: files,
             project_directory: item.get("project_directory").and_then(Node::text).unwrap_or_default(),
             env_files: texts(item.get("env_file")),
             span: item.span.clone(),
@@ -97,8 +101,9 @@ fn is_remote(path: &str) -> bool {
 }
 
 fn load(loader: &mut Loader<'_>, wanted: &Wanted, path: &Path, scope: &Scope<'_>) -> Option<Node> {
-    let files: Vec<PathBuf> = wanted.paths.iter().map(|file| paths::join(&scope.lookup, Path::new(file))).collect();
-    let first = files.first()?;
+    let place = |(file, span): &(String, Span)| (paths::join(&scope.lookup, Path::new(file)), Some(span.clone()));
+    let files: Vec<(PathBuf, Option<Span>)> = wanted.paths.iter().map(place).collect();
+    let (first, _) = files.first()?;
     let mut including = scope.including.clone();
     including.push(path.to_owned());
     if including.contains(first) || including.len() > MAX_CHAIN {
@@ -117,10 +122,7 @@ fn load(loader: &mut Loader<'_>, wanted: &Wanted, path: &Path, scope: &Scope<'_>
     let folder = if wanted.project_directory.is_empty() { directory.clone() } else { folder };
     let variables = variables(loader, wanted, &directory, scope)?;
     let inner = Scope { folder, lookup: directory, variables: &variables, including };
-    loader.findings.enter(&wanted.span, "included here");
-    let model = loader.model(&files, &inner);
-    loader.findings.leave();
-    model
+    loader.model(&files, &inner)
 }
 
 /// The variables of the included files: those of this file, over those of the entry's own `.env`.

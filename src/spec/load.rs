@@ -92,11 +92,11 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Loads files over each other, with their paths resolved.
-    pub(crate) fn model(&mut self, files: &[PathBuf], scope: &Scope<'_>) -> Option<Node> {
+    /// Loads files over each other, with their paths resolved; of included ones it is known where they are named.
+    pub(crate) fn model(&mut self, files: &[(PathBuf, Option<Span>)], scope: &Scope<'_>) -> Option<Node> {
         let mut merged: Option<Node> = None;
-        for file in files {
-            self.file(file, scope, &mut merged);
+        for (file, from) in files {
+            self.named(file, from.as_ref(), scope, &mut merged);
         }
         let mut model = merged?;
         defaults::set(&mut model);
@@ -114,23 +114,35 @@ impl<'a> Loader<'a> {
         Base { folder, home: self.home }
     }
 
-    /// Merges one file over what was loaded before.
-    fn file(&mut self, path: &Path, scope: &Scope<'_>, merged: &mut Option<Node>) {
+    /// Merges one file over what was loaded before, if it can be read.
+    fn named(&mut self, path: &Path, from: Option<&Span>, scope: &Scope<'_>, merged: &mut Option<Node>) {
         let again = self.sources.contains_key(path);
-        let Some(source) = self.read(path, None) else {
+        let Some(source) = self.read(path, from) else {
             return;
         };
+        if let Some(from) = from {
+            self.findings.enter(from, "included here");
+        }
+        self.file(&source, again, scope, merged);
+        if from.is_some() {
+            self.findings.leave();
+        }
+    }
+
+    /// Merges one file over what was loaded before; `again` says whether it was read already.
+    fn file(&mut self, source: &Arc<Source>, again: bool, scope: &Scope<'_>, merged: &mut Option<Node>) {
+        let path = &*source.path;
         let Some(loads) = self.loads.checked_sub(1) else {
             let error = Finding::new(Code::Limit, "too many files are included");
-            return self.findings.error(error.at(&start_of(&source)));
+            return self.findings.error(error.at(&start_of(source)));
         };
         self.loads = loads;
         self.findings.reached(path);
-        let documents = self.documents(&source);
+        let documents = self.documents(source);
         if documents.is_empty() && self.findings.errors.is_empty() {
             self.findings.error(
                 Finding::new(Code::Syntax, "empty compose file")
-                    .at(&start_of(&source))
+                    .at(&start_of(source))
                     .hint("a compose file begins with `services:`"),
             );
         }

@@ -1,9 +1,10 @@
 //! Merges one file over another, attribute by attribute.
 
+use crate::canonical;
 use crate::error::{Code, Finding};
 use crate::findings::Findings;
 use crate::path::{Step, show};
-use crate::tree::{Map, Node, Tag, Value};
+use crate::tree::{Node, Tag, Value};
 
 /// Merges the document `over` onto `base`.
 pub(crate) fn merge(base: &mut Node, over: Node, findings: &mut Findings) {
@@ -33,8 +34,6 @@ enum Rule {
     Names,
     /// Options are merged only for one and the same driver.
     Logging,
-    /// Mappings are merged, a number replaces.
-    Ulimit,
     /// Pools of the same subnet are merged.
     Ipam,
 }
@@ -44,6 +43,8 @@ fn rule(path: &[Step<'_>]) -> Rule {
     match path {
         [Key("services"), Key(_), rest @ ..] => match rest {
             [Key("command" | "entrypoint")] | [Key("healthcheck"), Key("test")] => Rule::Replace,
+            // docker compose replaces a pair whole, and then misses the half that was left out.
+            [Key("ulimits"), Key(_)] => Rule::Replace,
             [
                 Key(
                     "annotations" | "dns" | "dns_opt" | "dns_search" | "env_file" | "label_file" | "environment" | "labels" | "sysctls"
@@ -58,7 +59,6 @@ fn rule(path: &[Step<'_>]) -> Rule {
             [Key("depends_on")] => Rule::Dependencies,
             [Key("networks" | "models")] => Rule::Names,
             [Key("logging")] => Rule::Logging,
-            [Key("ulimits"), Key(_)] => Rule::Ulimit,
             _ => Rule::Plain,
         },
         [Key("networks" | "volumes"), Key(_), Key("labels")] => Rule::Pairs,
@@ -90,24 +90,9 @@ impl Merger<'_> {
                 }
                 base.value = Value::List(list);
             }
-            Rule::Build => {
-                build_mapping(base);
-                let mut over = over;
-                build_mapping(&mut over);
-                self.mappings(base, over, path);
-            }
-            Rule::Dependencies => {
-                names_to_mapping(base, Some(dependency));
-                let mut over = over;
-                names_to_mapping(&mut over, Some(dependency));
-                self.mappings(base, over, path);
-            }
-            Rule::Names => {
-                names_to_mapping(base, None);
-                let mut over = over;
-                names_to_mapping(&mut over, None);
-                self.mappings(base, over, path);
-            }
+            Rule::Build => self.long(base, over, path, |node| canonical::wrap(node, "context")),
+            Rule::Dependencies => self.long(base, over, path, |node| canonical::names(node, canonical::dependency)),
+            Rule::Names => self.long(base, over, path, |node| canonical::names(node, canonical::nothing)),
             Rule::Logging => {
                 let driver = |node: &Node| node.get("driver").cloned();
                 let same = match (driver(base), driver(&over)) {
@@ -120,10 +105,16 @@ impl Merger<'_> {
                     self.replace(base, over, path);
                 }
             }
-            // docker compose replaces a pair whole, and then misses the half that was left out.
-            Rule::Ulimit => self.replace(base, over, path),
             Rule::Ipam => self.pools(base, over, path),
         }
+    }
+
+    /// Merges what may be written in a short form: both become mappings first.
+    fn long(&mut self, base: &mut Node, over: Node, path: &[Step<'_>], lengthen: fn(&mut Node)) {
+        let mut over = over;
+        lengthen(base);
+        lengthen(&mut over);
+        self.mappings(base, over, path);
     }
 
     fn plain(&mut self, base: &mut Node, over: Node, path: &[Step<'_>]) {
@@ -168,7 +159,7 @@ impl Merger<'_> {
             };
             let mut path = path.to_vec();
             path.push(Step::Key(&key));
-            if key.starts_with("x-") || entry.node.tag == Some(Tag::Override) {
+            if entry.node.tag == Some(Tag::Override) {
                 self.findings.overridden(&path, &known.node, Some(&entry.node.span));
                 *known = entry;
                 continue;
@@ -226,34 +217,4 @@ fn pairs(node: &Node) -> Vec<Node> {
         Value::Null => Vec::new(),
         _ => vec![node.clone()],
     }
-}
-
-fn build_mapping(node: &mut Node) {
-    if let Value::Str(_) = node.value {
-        let context = node.clone();
-        node.value = Value::Map(Map::new());
-        node.set("context", context);
-    }
-}
-
-fn names_to_mapping(node: &mut Node, value: Option<fn(&Node) -> Node>) {
-    let Value::List(list) = &node.value else {
-        return;
-    };
-    let list = list.clone();
-    node.value = Value::Map(Map::new());
-    for item in list {
-        if let Some(name) = item.text() {
-            let value = value.map_or_else(|| Node::new(&item.span, Value::Null), |make| make(&item));
-            node.set(&name, value);
-        }
-    }
-}
-
-/// What a dependency in a list means.
-pub(crate) fn dependency(item: &Node) -> Node {
-    let mut node = Node::new(&item.span, Value::Map(Map::new()));
-    node.set("condition", Node::str(&item.span, "service_started"));
-    node.set("required", Node::new(&item.span, Value::Bool(true)));
-    node
 }

@@ -1,6 +1,6 @@
 //! The project's name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Code, Finding, SpecErrors};
 use crate::interpolate::Variables;
@@ -59,16 +59,9 @@ pub fn check(name: &str) -> Result<(), SpecErrors> {
     Err(Finding::new(Code::ProjectName, message).hint(hint).into())
 }
 
-/// The `name:` of a file; mistakes in the file are reported when it is loaded.
-fn written(loader: &mut Loader<'_>, file: &std::path::Path, variables: &Variables) -> Option<String> {
+/// The `name:` of a file, which is parsed for it and not again when it is loaded; its mistakes are reported then.
+fn written(loader: &mut Loader<'_>, file: &Path, variables: &Variables) -> Option<String> {
     let source = loader.read(file, None)?;
-    if !source
-        .text
-        .lines()
-        .any(|line| line.trim_start_matches(['{', ' ']).trim_start_matches(['"', '\'']).starts_with("name"))
-    {
-        return None;
-    }
     let name = loader.peek(&source).iter().rev().find_map(|document| {
         let text = document.get("name")?.as_str()?;
         Some(text.to_owned()).filter(|name| !name.is_empty())
@@ -87,4 +80,32 @@ pub(crate) fn normalize(name: &str) -> String {
         .filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'))
         .collect();
     kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use crate::{InMemory, Sources, load};
+
+    #[test]
+    fn a_name_counts_however_it_is_written() {
+        for text in [
+            "name: foo",
+            "{services: {s: {image: i}}, name: foo}",
+            "--- {name: foo}",
+            "!!str name: foo",
+            "&a name: foo",
+            "? name\n: foo",
+            "\"n\\u0061me\": foo",
+            "x-a: &a {name: foo}\n<<: *a",
+            "name: bar\n---\nname: foo\n---\nservices: {}",
+        ] {
+            let file = PathBuf::from("/folder/compose.yaml");
+            let sources = Sources { files: vec![file.clone()], working_dir: "/folder".into(), ..Sources::default() };
+            let files = InMemory([(file, text.as_bytes().to_vec())].into());
+            let name = load(&sources, &files).map(|loaded| loaded.project.name);
+            assert_eq!(name, Ok("foo".to_owned()), "{text}");
+        }
+    }
 }

@@ -74,9 +74,6 @@ fn build(service: &mut Node, variables: &Variables) {
     };
     let span = build.span.clone();
     let blank = |node: Option<&Node>| node.and_then(Node::as_str).is_none_or(str::is_empty);
-    if build.get("context").is_none() {
-        build.set("context", Node::str(&span, "."));
-    }
     if blank(build.get("dockerfile")) && blank(build.get("dockerfile_inline")) {
         build.set("dockerfile", Node::str(&span, "Dockerfile"));
     }
@@ -152,7 +149,7 @@ fn dependencies(service: &mut Node) {
         if let Some(known) = service.get_mut("depends_on")
             && known.get(&name).is_none()
         {
-            let mut dependency = crate::merge::dependency(&Node::new(&span, Value::Null));
+            let mut dependency = crate::canonical::dependency(&Node::new(&span, Value::Null));
             dependency.set("restart", Node::new(&span, Value::Bool(restart)));
             known.set(&name, dependency);
         }

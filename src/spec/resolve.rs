@@ -9,7 +9,7 @@ use crate::interpolate::Variables;
 use crate::load::{Loader, Scope};
 use crate::model::{Project, Service};
 use crate::sources::{Files, Sources};
-use crate::span::Origins;
+use crate::span::{Origins, Span};
 use crate::trace::Trace;
 use crate::tree::Node;
 use crate::{Loaded, consistency, environment, lint, lower, name, normalize, paths, profiles, project, schema};
@@ -59,7 +59,8 @@ fn run(loader: &mut Loader<'_>, sources: &Sources) -> Option<(Project, Origins)>
         variables: &variables,
         including: Vec::new(),
     };
-    let model = loader.model(&files, &scope);
+    let named: Vec<(PathBuf, Option<Span>)> = files.iter().map(|file| (file.clone(), None)).collect();
+    let model = loader.model(&named, &scope);
     if loader.findings.is_incomplete() {
         return None;
     }
@@ -162,10 +163,14 @@ pub fn select(loaded: Loaded, selection: &Selection, files: &dyn Files) -> Resul
     if !findings.errors.is_empty() {
         return Err(findings.into_errors());
     }
-    enable(project, selection, origins, files, &mut findings);
+    let mut loader = Loader::new(files, *options, &mut findings);
+    enable(&mut loader, project, selection, origins);
     findings.explain_rest(&origins.routes);
     if !findings.errors.is_empty() {
         return Err(findings.into_errors());
+    }
+    if selection.dependencies {
+        forget_disabled(project);
     }
     let wanted = closure(project, selection);
     let all = std::mem::take(&mut project.services);
@@ -199,20 +204,31 @@ fn unknown(project: &Project, name: &str, findings: &mut Findings) {
     findings.error(error.hint(hint));
 }
 
-/// Enables the named services and all services that share their profiles.
-fn enable(project: &mut Project, selection: &Selection, origins: &Origins, files: &dyn Files, findings: &mut Findings) {
+/// Enables the named services and all services that share their profiles, as far as the options of loading say.
+fn enable(loader: &mut Loader<'_>, project: &mut Project, selection: &Selection, origins: &Origins) {
     let named = |name: &String| project.disabled.get(name);
     let active: Vec<String> = selection.services.iter().filter_map(named).flat_map(|service| service.profiles.clone()).collect();
     let (wake, sleep): (Vec<_>, Vec<_>) = std::mem::take(&mut project.disabled)
         .into_iter()
         .partition(|(_, service)| service.profiles.iter().any(|profile| active.contains(profile)));
     project.disabled = sleep.into_iter().collect();
-    let mut loader = Loader::new(files, crate::LoadOptions::default(), findings);
     for (name, mut service) in wake {
-        environment::resolve(&mut loader, &mut service, &project.environment, origins);
+        if !loader.options.no_env_resolution {
+            environment::resolve(loader, &mut service, &project.environment, origins);
+        }
         project.services.insert(name, service);
     }
-    consistency::check(project, origins, loader.findings);
+    if !loader.options.no_consistency {
+        consistency::check(project, origins, loader.findings);
+    }
+}
+
+/// As in docker compose, a selection does not depend on what is disabled, which only optional dependencies may be.
+fn forget_disabled(project: &mut Project) {
+    let Project { services, disabled, .. } = project;
+    for service in services.values_mut() {
+        service.depends_on.retain(|name, _| !disabled.contains_key(name));
+    }
 }
 
 fn closure(project: &Project, selection: &Selection) -> std::collections::BTreeSet<String> {

@@ -71,6 +71,9 @@ pub(crate) fn bytes(text: &str) -> Result<Bytes, String> {
     }
     let number: f64 = number.parse().map_err(|_| bad())?;
     let value = number * 1024_f64.powi(power);
+    if value >= 9.2e18 {
+        return Err(format!("`{text}` is too large: a size is below 8 EiB"));
+    }
     if !(0.0..9.2e18).contains(&value) {
         return Err(bad());
     }

@@ -3,7 +3,6 @@
 use super::Checker;
 use crate::error::{Code, Finding};
 use crate::model::{Service, VolumeKind};
-use crate::schema::closest;
 
 impl Checker<'_> {
     pub(super) fn references(&mut self, service: &Service) {
@@ -58,7 +57,7 @@ impl Checker<'_> {
         if self.is_declared(&section, key) {
             return;
         }
-        let hint = match closest(key, known.map(String::as_str)) {
+        let hint = match self.findings.closest(key, known.map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None if what == "volume" && key.contains('/') => {
                 format!("for a folder of the host write ./{key}")
@@ -102,7 +101,7 @@ impl Checker<'_> {
                     "{key} is enabled by the profiles {}; activate one with --profile, or write `required: false`",
                     other.profiles.join(", ")
                 ),
-                None => match closest(key, project.services.keys().map(String::as_str)) {
+                None => match self.findings.closest(key, project.services.keys().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "declare the service, or remove the dependency".to_owned(),
                 },

@@ -148,13 +148,19 @@ fn indent(depth: usize, out: &mut String) {
 /// Bytes of a key that may stand before a colon; a longer one is marked by `?`, as Go's yaml does. YAML allows 1024.
 const SIMPLE: usize = 128;
 
+/// Whether a key must be marked: it is long, or has several lines, which cannot stand before a colon.
+fn is_complex(key: &str) -> bool {
+    key.len() > SIMPLE || key.contains('\n')
+}
+
 fn block_map(map: &Map, depth: usize, out: &mut String) {
     for (index, (key, value)) in map.iter().enumerate() {
-        // The first key of a mapping in a list stands behind the dash, that of one below a long key behind the colon.
+        // The first key of a mapping in a list stands behind the dash, that of one below a marked key behind the colon.
         if index > 0 || !(out.ends_with("- ") || out.ends_with(": ")) {
             indent(depth, out);
         }
-        if key.len() > SIMPLE {
+        let complex = is_complex(key);
+        if complex {
             out.push_str("? ");
             scalar(key, depth, out);
             out.push('\n');
@@ -164,7 +170,7 @@ fn block_map(map: &Map, depth: usize, out: &mut String) {
         }
         out.push(':');
         match value {
-            Value::Map(map) if key.len() > SIMPLE && !map.is_empty() => {
+            Value::Map(map) if complex && !map.is_empty() => {
                 out.push(' ');
                 block_map(map, depth + 1, out);
             }

@@ -1,7 +1,7 @@
 //! What was most likely meant by a value of the wrong type, or by a name that is unknown.
 
 use super::check::{closest, fits};
-use super::shape::{Object, Shape};
+use super::shape::{Form, Object, Shape};
 use crate::path::Step;
 use crate::tree::{Node, Value};
 
@@ -17,9 +17,7 @@ pub(super) fn for_type(node: &Node, shape: &Shape, path: &[Step<'_>]) -> Option<
     let takes_text = takes(Value::Str(String::new()));
     match &node.value {
         Value::Null => Some("give it a value, or remove the line".to_owned()),
-        Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if takes_text => {
-            Some(format!("write it in quotes: \"{}\"", node.text().unwrap_or_default()))
-        }
+        Value::Int(_) | Value::Large(_) | Value::Float(_) | Value::Bool(_) | Value::Time(_) if takes_text => for_scalar(node, shape),
         Value::Str(text) if text.starts_with('-') && takes(Value::List(Vec::new())) => {
             Some("write a blank behind each `-`: `- item`".to_owned())
         }
@@ -29,16 +27,36 @@ pub(super) fn for_type(node: &Node, shape: &Shape, path: &[Step<'_>]) -> Option<
         Value::Str(text) if glued(text) => Some("write a blank behind each colon: `key: value`".to_owned()),
         Value::Str(text) if takes(Value::List(Vec::new())) => Some(format!("write a list: [\"{text}\"]")),
         Value::Map(map) if takes_text && map.len() == 1 => pair(map.iter().next()?, path),
-        Value::List(list) if takes_text && list.len() == 1 => {
-            let text = list.first().and_then(Node::as_str)?;
-            Some(format!("write it without the `-`: {text}"))
+        Value::List(list) if takes_text && list.len() == 1 && list[0].as_str().is_some() => {
+            Some(format!("write it without {}: {}", marks(node), list[0].as_str()?))
         }
         Value::List(list) if takes(Value::Map(crate::tree::Map::new())) => {
             let name = list.first().and_then(Node::as_map).and_then(|map| map.keys().next())?;
-            Some(format!("write its entries without the `-`: `{name}:`"))
+            Some(format!("write its entries without {}: `{name}:`", marks(node)))
         }
         _ => None,
     }
+}
+
+/// A number or a truth value where a text is taken too: in quotes, unless the text would be refused as well.
+fn for_scalar(node: &Node, shape: &Shape) -> Option<String> {
+    let takes = |value: Value| fits(&Node::new(&node.span, value), shape);
+    let text = node.text().unwrap_or_default();
+    match &node.value {
+        Value::Int(_) | Value::Float(_) if matches!(shape, Shape::Form(Form::Duration, _)) => {
+            Some(format!("a duration needs a unit: {text}s"))
+        }
+        Value::Int(_) | Value::Float(_) if takes(Value::Bool(true)) => Some("write true or false".to_owned()),
+        Value::Float(_) if takes(Value::Int(0)) => Some("write a whole number".to_owned()),
+        Value::Bool(_) if takes(Value::Int(0)) => Some("write a number".to_owned()),
+        _ => Some(format!("write it in quotes: \"{text}\"")),
+    }
+}
+
+/// What a list is written with.
+fn marks(list: &Node) -> &'static str {
+    let text = list.span.source.text.get(list.span.range()).unwrap_or_default();
+    if text.starts_with('[') { "the brackets" } else { "the `-`" }
 }
 
 /// What is so often written at these attributes that it can be named.

@@ -47,13 +47,13 @@ impl Checker<'_> {
     fn value<'a>(&mut self, node: &'a Node, shape: &'static Shape, path: &mut Vec<Step<'a>>) {
         match shape {
             Shape::Any => {}
-            Shape::Scalar(types) => self.scalar(node, types, path),
+            Shape::Scalar(types) => self.scalar(node, types, shape, path),
             Shape::Form(form, types) => {
-                self.scalar(node, types, path);
+                self.scalar(node, types, shape, path);
                 self.form(node, *form, path);
             }
             Shape::Range(low, high) => {
-                self.scalar(node, &[Type::Int, Type::Text], path);
+                self.scalar(node, &[Type::Int, Type::Text], shape, path);
                 let is_outside = match node.value {
                     Value::Int(value) => !(*low..=*high).contains(&value),
                     Value::Large(_) => true,
@@ -78,9 +78,9 @@ impl Checker<'_> {
         }
     }
 
-    fn scalar(&mut self, node: &Node, types: &'static [Type], path: &[Step<'_>]) {
+    fn scalar(&mut self, node: &Node, types: &'static [Type], shape: &Shape, path: &[Step<'_>]) {
         if !self.forms && !types.iter().any(|ty| is_a(node, *ty)) {
-            self.wrong(node, &Shape::Scalar(types), path);
+            self.wrong(node, shape, path);
         }
     }
 
@@ -107,13 +107,16 @@ impl Checker<'_> {
     }
 
     fn form(&mut self, node: &Node, form: Form, path: &[Step<'_>]) {
+        if let (Form::Room, Value::Int(..0), false) = (form, &node.value, self.forms) {
+            return self.error(Code::InvalidValue, "must be greater than or equal to 0".to_owned(), node, path);
+        }
         let Some(text) = node.as_str() else { return };
         let (code, message, hint) = match form {
             Form::Duration if self.forms => match units::duration(text) {
                 Ok(_) => return,
                 Err(message) => (Code::BadDuration, message, duration_hint(text)),
             },
-            Form::Size if self.forms => match units::bytes(text) {
+            Form::Size | Form::Room if self.forms => match units::bytes(text) {
                 Ok(_) => return,
                 Err(message) => (Code::BadSize, message, "write a number and a unit: b, k, m, g or t, such as 64m".to_owned()),
             },
@@ -127,7 +130,7 @@ impl Checker<'_> {
                 format!("`{text}` is not a pull policy"),
                 "use always, never, missing, build, daily, weekly or every_<duration>".to_owned(),
             ),
-            Form::Duration | Form::Size | Form::ContainerName | Form::PullPolicy => return,
+            Form::Duration | Form::Size | Form::Room | Form::ContainerName | Form::PullPolicy => return,
         };
         self.findings.error(Finding::new(code, message).at(&node.span).path(show(path)).hint(hint));
     }
@@ -174,7 +177,7 @@ impl Checker<'_> {
                         .at(&entry.key)
                         .path(show(path))
                         .label("not a valid name")
-                        .hint("names consist of letters, digits, `.`, `_` and `-`"),
+                        .hint("names consist of ASCII letters, digits, `.`, `_` and `-`"),
                 );
                 continue;
             }
@@ -323,12 +326,15 @@ fn duration_hint(text: &str) -> String {
     }
 }
 
+/// Longest name, in letters, that is compared with others; the time goes with the square of it.
+const LONGEST_COMPARED: usize = 100;
+
 /// The known name that was most likely meant.
 pub(crate) fn closest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     let limit = (length / 3).clamp(1, 3);
     names
-        .filter(|name| name.chars().count().abs_diff(length) <= limit)
+        .filter(|name| length <= LONGEST_COMPARED && name.chars().count().abs_diff(length) <= limit)
         .map(|name| (strsim::damerau_levenshtein(word, name), name))
         .filter(|(distance, _)| *distance <= limit)
         .min()

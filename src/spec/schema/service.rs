@@ -287,7 +287,7 @@ static BIND: Object = Object {
 
 static VOLUME_OPTIONS: Object = Object { keys: &[("labels", PAIRS), ("nocopy", BOOL), ("subpath", TEXT)], required: &[] };
 
-static TMPFS: Object = Object { keys: &[("size", Shape::Form(Form::Size, &[Int, Text])), ("mode", NUM)], required: &[] };
+static TMPFS: Object = Object { keys: &[("size", Shape::Form(Form::Room, &[Int, Text])), ("mode", NUM)], required: &[] };
 
 static IMAGE_OPTIONS: Object = Object { keys: &[("subpath", TEXT)], required: &[] };
 

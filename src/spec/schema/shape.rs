@@ -47,6 +47,8 @@ pub(super) enum Type {
 pub(super) enum Form {
     Duration,
     Size,
+    /// A size that as a number cannot be negative; elsewhere -1 is no limit.
+    Room,
     /// At least two characters, the first a letter or a digit.
     ContainerName,
     PullPolicy,

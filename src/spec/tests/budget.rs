@@ -98,6 +98,7 @@ fn generated() -> Vec<(&'static str, String)> {
                 format!("x-{0}: &m{0} {{<<: *m{index}, k{index}: v}}\n", index + 1)
             }),
         ),
+        ("names that are nearly known", nearly_known()),
         ("documents", many("", |index| format!("---\nservices: {{s{index}: {{image: a}}}}\n"))),
         ("one image with blanks", format!("services: {{web: {{image: \"{}\"}}}}", "a\\t".repeat(SIZE / 3))),
     ]
@@ -114,6 +115,15 @@ fn dense() -> String {
     let service =
         |index: usize| format!("  s{index}: {{image: a, depends_on: [{}]}}\n", [&all[..index], &all[index + 1..]].concat().join(","));
     format!("services:\n{}", (0..count).map(service).collect::<String>())
+}
+
+/// As many dependencies as services, none of which is one, and all of which are similar to each one.
+fn nearly_known() -> String {
+    let count = SIZE / 60;
+    let names: Vec<String> = (0..count).map(|index| format!("a-name-of-a-length-{index:06}")).collect();
+    let unknown = names.iter().map(|name| format!("{name}x")).collect::<Vec<_>>().join(",");
+    let services = names.iter().map(|name| format!("  {name}: {{image: a}}\n")).collect::<String>();
+    format!("services:\n  web:\n    image: a\n    depends_on: [{unknown}]\n{services}")
 }
 
 fn circle() -> String {

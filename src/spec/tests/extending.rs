@@ -57,7 +57,7 @@ fn scalars() -> Vec<(&'static str, Vec<Value>)> {
             "ulimits",
             vec![json!({"nproc": 5, "core": 1}), json!({"nproc": {"soft": 1, "hard": 2}}), json!({"nofile": 7})],
         ),
-        ("x-own", vec![json!({"k": [1]}), json!("text")]),
+        ("x-own", vec![json!({"k": [1]}), json!({"k": [2], "l": {"m": 1}})]),
     ]
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// before it is merged: a build without a context has one as soon as it is printed, and `false` is not printed.
 const ATTRIBUTES: &str = r#"{
   "environment": [["A=1", "B=2"], {"A": "2", "C": null}, ["C=3"]],
-  "labels": [["x=1"], {"x": "2", "y": "3"}],
+  "labels": [["x=1"], {"x": "2", "y": "3"}, {"a\nb": "4", "x": "5"}],
   "annotations": [{"a": "1"}, ["b=2", "a=3"]],
   "sysctls": [["s=1"], {"s": "2", "t": 3}],
   "ports": [["80:80"], ["81:81", "53:53/udp"], [{"target": 80, "published": "8080"}], ["80:80", 90]],
@@ -41,7 +41,7 @@ const ATTRIBUTES: &str = r#"{
   "shm_size": ["1g", 1024],
   "tty": [true],
   "user": ["1", "root"],
-  "x-mine": [{"a": [1]}, "text"]
+  "x-mine": [{"a": [1]}, {"a\nb": {"c\nd": [{"e\n": 1}]}}]
 }"#;
 
 /// A service with some of the attributes.

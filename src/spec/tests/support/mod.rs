@@ -44,6 +44,7 @@ pub fn asked(words: &[String]) -> Asked {
             "--no-interpolate" | "--variables" => options.no_interpolate = true,
             "--no-normalize" => options.no_normalize = true,
             "--no-consistency" => options.no_consistency = true,
+            "--no-env-resolution" => options.no_env_resolution = true,
             "--hash" => {
                 value();
                 options.no_env_resolution = true;
