@@ -25,14 +25,17 @@ mod observe;
 mod place;
 mod recover;
 mod remark;
+mod resume;
 mod root;
 mod sentence;
 mod stand;
 mod streams;
 mod thread;
+mod upkeep;
 mod volume;
 
 pub use engine::{Native, Reach, Setup};
+pub use resume::Resumption;
 
 /// Tells whether containers of a project are in these folders, without making any. What cannot be read is not there.
 #[must_use]

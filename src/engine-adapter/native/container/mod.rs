@@ -10,5 +10,6 @@ mod start;
 
 pub(crate) use create::{create, new_id};
 pub(crate) use life::{kill, pause, rename, stop, wait};
-pub(crate) use remove::{changed, remove, sweep};
+pub(crate) use mounts::forget as forget_mounts;
+pub(crate) use remove::{changed, remove, remove_ended, sweep};
 pub(crate) use start::start;

@@ -188,6 +188,12 @@ pub(super) fn detach(native: &Native, id: &str) -> Result<()> {
     file::remove_folder(&folder)
 }
 
+/// Takes away what was mounted for a container that is gone, and its secrets.
+pub(crate) fn forget(native: &Native, id: &str) -> Result<()> {
+    detach(native, id)?;
+    remove_files(native, id)
+}
+
 #[cfg(test)]
 mod tests {
     use rcompose_engine_adapter::Mount;

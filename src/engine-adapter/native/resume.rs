@@ -1,0 +1,125 @@
+//! What comes up again after a start of the machine.
+//!
+//! Whoever ran when the machine went down is known by its record: it says that it runs, in another start of the machine. One that is
+//! stopped in good order as the machine goes down looks as if it had been stopped by hand; so who ran is written down first.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use rcompose_engine_adapter::{ContainerName, ContainerState, Restart, Result};
+use rcompose_supervise::Record;
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Container, FORM, check_form};
+use crate::engine::Native;
+use crate::file;
+use crate::place::Places;
+use crate::stand;
+
+/// Which containers ran when their project was stopped with the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Suspended {
+    form: u32,
+    containers: BTreeSet<String>,
+}
+
+/// What comes up again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resumption {
+    /// Containers to start.
+    pub start: BTreeSet<ContainerName>,
+    /// Those of them that have to be made anew, since their secrets were in memory.
+    pub remake: BTreeSet<ContainerName>,
+}
+
+impl Native {
+    /// Writes down which containers of a project run, before they are stopped with the machine.
+    ///
+    /// # Errors
+    /// A document cannot be read or written.
+    pub fn suspend(&self, project: &str) -> Result<()> {
+        let running = self.members(project)?.into_iter().filter_map(|(container, record)| {
+            let standing = stand::standing(&container, record.as_ref());
+            standing.state.is_up().then_some(container.id)
+        });
+        let containers = running.collect();
+        file::private(&self.places.root.join("resume"))?;
+        file::write(&self.places.suspended(project), &Suspended { form: FORM, containers })
+    }
+
+    /// Tells which containers of a project come up again by their restart policy: `always`, and `unless-stopped` unless it was.
+    ///
+    /// # Errors
+    /// A document cannot be read.
+    pub fn resumption(&self, project: &str) -> Result<Resumption> {
+        let found: Option<Suspended> = file::read(&self.places.suspended(project))?;
+        if let Some(found) = &found {
+            check_form("the list of what ran in project", project, found.form)?;
+        }
+        let ran = found.map(|it| it.containers).unwrap_or_default();
+        let mut resumption = Resumption::default();
+        for (container, record) in self.members(project)? {
+            let Some(record) = record.filter(|it| comes_again(container.spec.restart, it.stop.is_some(), ran.contains(&container.id))) else {
+                continue;
+            };
+            match stand::standing(&container, Some(&record)).state {
+                ContainerState::Running | ContainerState::Paused | ContainerState::Restarting | ContainerState::Removing => continue,
+                ContainerState::Dead => drop(resumption.remake.insert(container.name.clone())),
+                ContainerState::Created | ContainerState::Exited { .. } => {}
+            }
+            resumption.start.insert(container.name);
+        }
+        Ok(resumption)
+    }
+
+    /// Forgets who ran, once all of them are up again.
+    ///
+    /// # Errors
+    /// The list cannot be removed.
+    pub fn resumed(&self, project: &str) -> Result<()> {
+        file::remove(&self.places.suspended(project))
+    }
+
+    fn members(&self, project: &str) -> Result<Vec<(Container, Option<Record>)>> {
+        let all = self.places.all()?.into_iter().filter(|it| it.project() == Some(project) && !it.removing);
+        all.map(|it| self.places.record(&it).map(|record| (it, record))).collect()
+    }
+}
+
+impl Places {
+    fn suspended(&self, project: &str) -> PathBuf {
+        self.root.join("resume").join(format!("{}.json", self.project_name(Some(project))))
+    }
+}
+
+/// Tells whether a container that was started once comes up with the machine. `told` tells that it was told to stop, `ran` that it ran
+/// as the machine went down in order.
+fn comes_again(policy: Restart, told: bool, ran: bool) -> bool {
+    match policy {
+        Restart::Always => true,
+        Restart::UnlessStopped => ran || !told,
+        // As Docker has it: a start of the machine is no failure of theirs.
+        Restart::No | Restart::OnFailure { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stopped_by_hand_stays_so_unless_the_machine_stopped_it() {
+        let on_failure = Restart::OnFailure { attempts: 0 };
+        for (policy, told, ran, expected) in [
+            (Restart::Always, false, false, true),
+            (Restart::Always, true, false, true),
+            (Restart::UnlessStopped, false, false, true),
+            (Restart::UnlessStopped, true, false, false),
+            (Restart::UnlessStopped, true, true, true),
+            (on_failure, true, true, false),
+            (Restart::No, false, true, false),
+        ] {
+            assert_eq!(comes_again(policy, told, ran), expected, "{policy:?} {told} {ran}");
+        }
+    }
+}
