@@ -12,6 +12,7 @@ mod bundle;
 mod catalog;
 mod clock;
 mod container;
+mod doctor;
 mod document;
 mod engine;
 mod error;
@@ -34,6 +35,7 @@ mod thread;
 mod upkeep;
 mod volume;
 
+pub use doctor::{Check, Verdict, examine};
 pub use engine::{Native, Reach, Setup};
 pub use resume::Resumption;
 

@@ -37,29 +37,57 @@ impl Native {
     ///
     /// # Errors
     /// A document cannot be read or written.
-    pub fn suspend(&self, project: &str) -> Result<()> {
-        let running = self.members(project)?.into_iter().filter_map(|(container, record)| {
-            let standing = stand::standing(&container, record.as_ref());
-            standing.state.is_up().then_some(container.id)
-        });
-        let containers = running.collect();
-        file::private(&self.places.root.join("resume"))?;
-        file::write(&self.places.suspended(project), &Suspended { form: FORM, containers })
+    pub async fn suspend(&self, project: &str) -> Result<()> {
+        let project = project.to_owned();
+        self.work(move |it| it.places.suspend(&project)).await
     }
 
     /// Tells which containers of a project come up again by their restart policy: `always`, and `unless-stopped` unless it was.
     ///
     /// # Errors
     /// A document cannot be read.
-    pub fn resumption(&self, project: &str) -> Result<Resumption> {
-        let found: Option<Suspended> = file::read(&self.places.suspended(project))?;
+    pub async fn resumption(&self, project: &str) -> Result<Resumption> {
+        let project = project.to_owned();
+        self.work(move |it| it.places.resumption(&project)).await
+    }
+
+    /// Forgets who ran, once all of them are up again.
+    ///
+    /// # Errors
+    /// The list cannot be removed.
+    pub async fn resumed(&self, project: &str) -> Result<()> {
+        let project = project.to_owned();
+        self.work(move |it| file::remove(&it.places.suspended(&project))).await
+    }
+}
+
+impl Places {
+    fn suspend(&self, project: &str) -> Result<()> {
+        let running = self.members(project)?.into_iter().filter_map(|(container, record)| {
+            let standing = stand::standing(&container, record.as_ref());
+            standing.state.is_up().then_some(container.id)
+        });
+        let containers: BTreeSet<String> = running.collect();
+        let is_known = file::exists(&self.suspended(project));
+        if containers.is_empty() && is_known {
+            // Stopped already, and not up since: who ran then is who comes up.
+            return Ok(());
+        }
+        file::private(&self.root.join("resume"))?;
+        file::write(&self.suspended(project), &Suspended { form: FORM, containers })
+    }
+
+    fn resumption(&self, project: &str) -> Result<Resumption> {
+        let found: Option<Suspended> = file::read(&self.suspended(project))?;
         if let Some(found) = &found {
             check_form("the list of what ran in project", project, found.form)?;
         }
         let ran = found.map(|it| it.containers).unwrap_or_default();
         let mut resumption = Resumption::default();
         for (container, record) in self.members(project)? {
-            let Some(record) = record.filter(|it| comes_again(container.spec.restart, it.stop.is_some(), ran.contains(&container.id))) else {
+            // One that never ran has no record.
+            let Some(record) = record.filter(|it| comes_again(container.spec.restart, it.stop.is_some(), ran.contains(&container.id)))
+            else {
                 continue;
             };
             match stand::standing(&container, Some(&record)).state {
@@ -72,21 +100,11 @@ impl Native {
         Ok(resumption)
     }
 
-    /// Forgets who ran, once all of them are up again.
-    ///
-    /// # Errors
-    /// The list cannot be removed.
-    pub fn resumed(&self, project: &str) -> Result<()> {
-        file::remove(&self.places.suspended(project))
-    }
-
     fn members(&self, project: &str) -> Result<Vec<(Container, Option<Record>)>> {
-        let all = self.places.all()?.into_iter().filter(|it| it.project() == Some(project) && !it.removing);
-        all.map(|it| self.places.record(&it).map(|record| (it, record))).collect()
+        let all = self.all()?.into_iter().filter(|it| it.project() == Some(project) && !it.removing);
+        all.map(|it| self.record(&it).map(|record| (it, record))).collect()
     }
-}
 
-impl Places {
     fn suspended(&self, project: &str) -> PathBuf {
         self.root.join("resume").join(format!("{}.json", self.project_name(Some(project))))
     }

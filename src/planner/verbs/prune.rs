@@ -20,16 +20,17 @@ pub struct Discarding {
 /// Lists what goes, in the order in which it can: containers first, since they hold the rest.
 #[must_use]
 pub fn prune(stock: &Stock, options: &Prune) -> Vec<Discarding> {
-    let (going, staying): (Vec<&StockContainer>, Vec<&StockContainer>) = stock
-        .containers
-        .iter()
-        .partition(|it| !it.state.is_up() && options.takes(&it.labels, it.created));
+    let (going, staying): (Vec<&StockContainer>, Vec<&StockContainer>) =
+        stock.containers.iter().partition(|it| !it.state.is_up() && options.takes(&it.labels, it.created));
     let mut list: Vec<Discarding> = going
         .into_iter()
         .map(|it| Discarding { what: Discard::Container(it.id.clone()), name: it.name.clone(), size: it.size })
         .collect();
     let used: BTreeSet<&NetworkName> = staying.iter().flat_map(|it| &it.networks).collect();
-    let unused = stock.networks.iter().filter(|it| !it.own && !used.contains(&it.name) && options.takes(&it.labels, it.created));
+    let unused = stock
+        .networks
+        .iter()
+        .filter(|it| !it.own && !used.contains(&it.name) && options.takes(&it.labels, it.created));
     list.extend(unused.map(|it| Discarding { what: Discard::Network(it.name.clone()), name: it.name.to_string(), size: 0 }));
     if options.volumes {
         list.extend(volumes(stock, &staying, options));
@@ -58,9 +59,10 @@ fn volumes<'a>(stock: &'a Stock, staying: &[&StockContainer], options: &'a Prune
 
 fn images<'a>(stock: &'a Stock, staying: &[&StockContainer], options: &'a Prune) -> impl Iterator<Item = Discarding> + use<'a> {
     let used: BTreeSet<String> = staying.iter().flat_map(|it| it.mounted.iter().chain([&it.image_id])).cloned().collect();
-    let unused = stock.images.iter().filter(move |it| {
-        (options.all || it.names.is_empty()) && !used.contains(&it.id) && options.takes(&it.labels, it.created)
-    });
+    let unused = stock
+        .images
+        .iter()
+        .filter(move |it| (options.all || it.names.is_empty()) && !used.contains(&it.id) && options.takes(&it.labels, it.created));
     unused.map(|it| Discarding {
         what: Discard::Image { id: it.id.clone(), names: it.names.clone() },
         name: it.names.first().unwrap_or(&it.id).clone(),
@@ -103,9 +105,7 @@ impl Prune {
 
 impl LabelFilter {
     fn fits(&self, labels: &BTreeMap<String, String>) -> bool {
-        let has = labels
-            .get(&self.key)
-            .is_some_and(|found| self.value.as_ref().is_none_or(|value| value == found));
+        let has = labels.get(&self.key).is_some_and(|found| self.value.as_ref().is_none_or(|value| value == found));
         has != self.not
     }
 }
@@ -153,7 +153,11 @@ mod tests {
         let network = |it: &str| StockNetwork { name: it.into(), labels: labels(it), created: 100, own: it == "own" };
         Stock {
             images: vec![image("a", &[]), image("b", &["b:1"]), image("c", &["c:1"]), image("d", &[])],
-            containers: vec![container("up", UP, "a"), container("ended", ENDED, "b"), container("frozen", ContainerState::Paused, "a")],
+            containers: vec![
+                container("up", UP, "a"),
+                container("ended", ENDED, "b"),
+                container("frozen", ContainerState::Paused, "a"),
+            ],
             networks: all.into_iter().chain(["own"]).map(network).collect(),
             volumes: vec![volume("a", true), volume("b", true), volume("c", true), volume("named", false)],
             cache: vec![

@@ -71,7 +71,11 @@ pub(crate) fn find(places: &Places) -> Result<Vec<Left>> {
     };
     let (containers, networks) = (places.all()?, places.all_networks()?);
     let label = |all: &std::collections::BTreeMap<String, String>| places.project_name(all.get(labels::PROJECT).map(String::as_str));
-    let known: Vec<String> = containers.iter().map(|it| label(&it.labels)).chain(networks.iter().map(|it| label(&it.labels))).collect();
+    let known: Vec<String> = containers
+        .iter()
+        .map(|it| label(&it.labels))
+        .chain(networks.iter().map(|it| label(&it.labels)))
+        .collect();
     let has_network = |name: &String| networks.iter().any(|it| it.spec.name == NetworkName::from(name.as_str()));
     // Whoever makes a container holds its lock.
     let is_whole = |id: &String| {

@@ -1,7 +1,7 @@
 //! Keeping the engine tidy: what there is, how much room it takes, and taking it away.
 
 mod discard;
-mod ground;
+pub(crate) mod ground;
 pub(crate) mod leftovers;
 mod stock;
 

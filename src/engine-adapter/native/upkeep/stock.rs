@@ -87,7 +87,11 @@ fn look(native: &Native, container: &Container, sizes: bool) -> Result<StockCont
         command: observe::command(container).join(" "),
         labels: container.labels.clone(),
         created: seconds(container.created),
-        size: if sizes { tree_size(&native.places.container(&container.id).upper()) } else { 0 },
+        size: if sizes {
+            tree_size(&native.places.container(&container.id).upper())
+        } else {
+            0
+        },
         networks: container.attachments().iter().map(|it| it.network.clone()).collect(),
         volumes: container.volumes.iter().map(|it| it.volume.clone()).collect(),
     })

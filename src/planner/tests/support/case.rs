@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rcompose_planner::{
-    Down, Input, Kill, PathKind, Plan, PlanError, Recreate, Remove, Select, Up, Wait, World, down, kill, restart, resume, rm, start, stop, up,
+    Down, Input, Kill, PathKind, Plan, PlanError, Recreate, Remove, Select, Up, Wait, World, down, kill, restart, resume, rm, start, stop,
+    up,
 };
 use rcompose_spec::model::Project;
 use rcompose_spec::{Files, Kind, Sources};
@@ -96,7 +97,10 @@ impl Case {
             }
             "start" => start("p", project, &observed, &select),
             "resume" => {
-                let meant = observed.containers.values().filter(|it| select.services.iter().any(|name| it.service() == Some(name)));
+                let meant = observed
+                    .containers
+                    .values()
+                    .filter(|it| select.services.iter().any(|name| it.service() == Some(name)));
                 Ok(resume("p", project, &observed, &meant.map(|it| it.name.clone()).collect()))
             }
             "stop" => stop("p", project, &observed, &select),
