@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rcompose_engine_adapter::{ContainerName, ContainerState, Restart, Result};
+use rcompose_engine_adapter::{ContainerName, ContainerState, Restart, Result, labels};
 use rcompose_supervise::Record;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +28,7 @@ struct Suspended {
 pub struct Resumption {
     /// Containers to start.
     pub start: BTreeSet<ContainerName>,
-    /// Those of them that have to be made anew, since their secrets were in memory.
+    /// Those of them that have to be made anew: their secrets were in memory, or their replacement was cut off.
     pub remake: BTreeSet<ContainerName>,
 }
 
@@ -85,15 +85,18 @@ impl Places {
         let ran = found.map(|it| it.containers).unwrap_or_default();
         let mut resumption = Resumption::default();
         for (container, record) in self.members(project)? {
-            // One that never ran has no record.
-            let Some(record) = record.filter(|it| comes_again(container.spec.restart, it.stop.is_some(), ran.contains(&container.id)))
-            else {
-                continue;
+            let policy = container.spec.restart;
+            let comes = match &record {
+                Some(record) => comes_again(policy, record.stop.is_some(), ran.contains(&container.id)),
+                // One that never ran comes up only if it was about to take the place of one that did.
+                None => container.labels.contains_key(labels::REPLACE) && comes_again(policy, false, false),
             };
-            match stand::standing(&container, Some(&record)).state {
-                ContainerState::Running | ContainerState::Paused | ContainerState::Restarting | ContainerState::Removing => continue,
-                ContainerState::Dead => drop(resumption.remake.insert(container.name.clone())),
-                ContainerState::Created | ContainerState::Exited { .. } => {}
+            let state = stand::standing(&container, record.as_ref()).state;
+            if !comes || state.is_up() || state == ContainerState::Removing {
+                continue;
+            }
+            if record.is_none() || state == ContainerState::Dead {
+                resumption.remake.insert(container.name.clone());
             }
             resumption.start.insert(container.name);
         }

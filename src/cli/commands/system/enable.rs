@@ -193,12 +193,14 @@ fn booted(unit: &Unit) -> Result<(), Failure> {
     if Path::new(BOOTED).is_dir() {
         return Ok(());
     }
+    let words = unit.words.iter().map(String::as_str).chain(["system", "start"]);
+    let variables: Vec<String> = unit.environment.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let line = variables.iter().map(String::as_str).chain([unit.program.as_str()]).chain(words);
+    // `text` has refused what a shell could not be told either.
+    let line = shlex::try_join(std::iter::once("env").chain(line)).unwrap_or_default();
     Err(Failure::refused_with(
         "systemd is not the first process of this machine, so a unit would do nothing",
-        format!(
-            "let whatever starts the machine run `{}` at its start, and the same with `stop` before its end; `--print` shows the unit",
-            unit.command("start")?
-        ),
+        format!("let whatever starts the machine run `{line}`, and the same with `stop` before its end; `--print` shows the unit"),
     ))
 }
 

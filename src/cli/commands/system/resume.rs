@@ -21,6 +21,9 @@ pub(super) async fn start(session: &Session) -> Result<u8, Failure> {
     let remake = engine.resumption(named.name()).await?.remake;
     if !remake.is_empty() {
         make_anew(session, &chosen, &named, &engine, &remake, &mut rounds).await?;
+        if session.globals.dry_run {
+            return Ok(0);
+        }
     }
     let observed = observe(session, &chosen.live, &named).await?;
     let resumption = engine.resumption(named.name()).await?;
@@ -82,7 +85,7 @@ async fn open(session: &Session, project: &str) -> Result<(Chosen, Native), Fail
     Ok((chosen, engine))
 }
 
-/// Makes containers anew whose secrets were in memory: only the files know those. Whoever is up with them comes up in the same plan, for
+/// Makes containers anew whose secrets were in memory, or whose replacement was cut off: only the files know what they are. Whoever is up with them comes up in the same plan, for
 /// the order of the graph.
 async fn make_anew(
     session: &Session,
@@ -94,10 +97,7 @@ async fn make_anew(
 ) -> Result<(), Failure> {
     let list = || remake.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let Named::Files(_) = named else {
-        session.say(&format!(
-            "these have to be made anew, since their secrets were in memory, and stay down: {}; `rcompose up` makes them",
-            list()
-        ));
+        session.say(&format!("these have to be made anew, and stay down: {}; `rcompose up` makes them", list()));
         return Ok(());
     };
     let before = observe(session, &chosen.live, named).await?;
@@ -124,14 +124,15 @@ async fn make_anew(
     rounds.execute(&plan).await
 }
 
-/// Counts the replicas that services of these containers have, so that none is added.
+/// Counts the replicas that services of these containers have, so that none is added. One that is being replaced is there twice.
 fn replicas(observed: &Observed, containers: &BTreeSet<ContainerName>) -> BTreeMap<String, u32> {
-    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     let services: BTreeSet<&str> = containers.iter().filter_map(|it| observed.containers.get(it)?.service()).collect();
+    let mut numbers: BTreeMap<String, BTreeSet<Option<u32>>> = BTreeMap::new();
     for container in observed.containers.values().filter(|it| it.is_listed() && !it.is_oneoff()) {
         if let Some(service) = container.service().filter(|it| services.contains(it)) {
-            *counts.entry(service.to_owned()).or_default() += 1;
+            numbers.entry(service.to_owned()).or_default().insert(container.number());
         }
     }
-    counts
+    let count = |all: BTreeSet<Option<u32>>| u32::try_from(all.len()).unwrap_or(u32::MAX);
+    numbers.into_iter().map(|(service, all)| (service, count(all))).collect()
 }

@@ -1,10 +1,13 @@
 //! What networks are made of, and what stands in their way.
 
 use rcompose_network::host::Finding;
+use rcompose_network::rules::Family;
 
 use super::facts::Facts;
 use super::{Check, Verdict};
 
+/// Checks of forwarding.
+const FAMILIES: [(Family, &str); 2] = [(Family::Ipv4, "ip_forward"), (Family::Ipv6, "IPv6 forwarding")];
 const UNSEEN: &str = "not looked at: only root may";
 
 pub(super) fn checks(facts: &Facts) -> Vec<Check> {
@@ -58,8 +61,10 @@ fn findings(facts: &Facts) -> Vec<Check> {
     if !findings.iter().any(walls) {
         checks.push(Check::ok("firewall", "none that stands in the way"));
     }
-    if !has(|it| matches!(it, Finding::NotForwarding { .. })) {
-        checks.push(Check::ok("ip_forward", "on"));
+    for (family, name) in FAMILIES {
+        if !findings.contains(&Finding::NotForwarding { family }) {
+            checks.push(Check::ok(name, "on"));
+        }
     }
     checks.extend(findings.iter().map(finding));
     checks
@@ -84,7 +89,10 @@ fn finding(found: &Finding) -> Check {
             "`modprobe nf_tables`, or a kernel with these",
         ),
         // Nobody has to do anything about it.
-        Finding::NotForwarding { .. } => Check::ok("ip_forward", text.as_str()),
+        Finding::NotForwarding { family } => {
+            let name = FAMILIES.into_iter().find(|(it, _)| it == family).map_or("forwarding", |(_, name)| name);
+            Check::ok(name, text.as_str())
+        }
         Finding::Firewalld | Finding::Ufw | Finding::Drops { .. } | Finding::Legacy => {
             wall("`ports` may not be reached, and containers may have no way out")
         }
@@ -116,7 +124,7 @@ mod tests {
         let findings = vec![
             Finding::Ufw,
             Finding::Drops { family: "inet", table: "mine".into(), chain: "forward".into() },
-            Finding::NotForwarding { family: rcompose_network::rules::Family::Ipv4 },
+            Finding::NotForwarding { family: Family::Ipv4 },
         ];
         let facts = Facts { kinds: Some(kinds), findings: Some(findings), ipv6: true, ..Facts::default() };
         let short: Vec<(&str, Verdict)> = checks(&facts).iter().map(|it| (it.name, it.verdict)).collect();
@@ -129,6 +137,7 @@ mod tests {
                 ("nftables", Verdict::Ok),
                 ("firewall", Verdict::Warning),
                 ("firewall", Verdict::Warning),
+                ("IPv6 forwarding", Verdict::Ok),
                 ("ip_forward", Verdict::Ok),
                 ("IPv6", Verdict::Ok),
                 ("docker", Verdict::Ok),

@@ -141,7 +141,7 @@ fn documents_are(found: &Documents) -> Vec<Check> {
         ));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("documents", format!("{} are whole", found.whole)));
+        checks.push(Check::ok("documents", format!("all whole, {} of them", found.whole)));
     }
     checks
 }
