@@ -1,5 +1,6 @@
 //! `system enable` and `disable`: a project that comes up with the machine.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -146,12 +147,15 @@ async fn unit(session: &Session, chosen: &Chosen, described: Described) -> Resul
         };
         Some((key.to_owned(), value?))
     };
+    let folders = files.iter().chain(&env_files).filter_map(|it| it.parent());
+    let root = native::root(&session.caller);
+    let paths: BTreeSet<&Path> = folders.chain([root.as_path(), folder.as_path()]).collect();
     Ok(Unit {
+        paths: paths.into_iter().map(text).collect::<Result<_, _>>()?,
         project,
         program: text(&program)?,
         words,
         environment: KEPT.into_iter().filter_map(kept).collect(),
-        paths: vec![text(&native::root(&session.caller))?, text(&folder)?],
     })
 }
 

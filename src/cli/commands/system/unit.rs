@@ -36,12 +36,13 @@ impl Unit {
         for path in &self.paths {
             text.push_str(&format!("RequiresMountsFor={}\n", quoted(path)?));
         }
-        // What it starts lives on, in control groups of its own; shims and guardian leave when their containers end.
-        text.push_str("\n[Service]\nType=oneshot\nRemainAfterExit=yes\n");
+        // What it starts lives on: shims and guardian leave when their containers end, and are not to be killed with their unit.
+        text.push_str("\n[Service]\nType=oneshot\nRemainAfterExit=yes\nKillMode=process\n");
         for (key, value) in &self.environment {
             text.push_str(&format!("Environment={}\n", quoted(&format!("{key}={value}"))?));
         }
-        text.push_str(&format!("ExecStart={}\nExecStop={}\n", self.command("start")?, self.command("stop")?));
+        // One container that does not start must not keep the others from being stopped in order: so the unit is up all the same.
+        text.push_str(&format!("ExecStart=-{}\nExecStop={}\n", self.command("start")?, self.command("stop")?));
         // Health and grace decide how long it takes, and each of them has a limit of its own.
         text.push_str("TimeoutStartSec=infinity\nTimeoutStopSec=10min\n\n[Install]\nWantedBy=multi-user.target\n");
         Ok(text)
@@ -105,8 +106,9 @@ RequiresMountsFor=/srv/shop
 [Service]
 Type=oneshot
 RemainAfterExit=yes
+KillMode=process
 Environment=RCOMPOSE_ROOT=/srv/shop/state
-ExecStart=/usr/local/bin/rcompose -p shop --project-directory /srv/shop -f /srv/shop/compose.yaml system start
+ExecStart=-/usr/local/bin/rcompose -p shop --project-directory /srv/shop -f /srv/shop/compose.yaml system start
 ExecStop=/usr/local/bin/rcompose -p shop --project-directory /srv/shop -f /srv/shop/compose.yaml system stop
 TimeoutStartSec=infinity
 TimeoutStopSec=10min
@@ -134,7 +136,7 @@ WantedBy=multi-user.target
         }
         let mut odd = unit("/srv");
         odd.program = "/opt/a $b/rcompose".into();
-        assert!(odd.text().unwrap().contains("ExecStart=\"/opt/a $b/rcompose\" -p "));
+        assert!(odd.text().unwrap().contains("ExecStart=-\"/opt/a $b/rcompose\" -p "));
         odd.words.push(String::new());
         assert!(odd.command("start").unwrap().ends_with(" \"\" system start"));
     }

@@ -143,12 +143,7 @@ fn disk(root: &Path) -> Option<Disk> {
         is_read_only: has(StatVfsMountFlags::RDONLY),
         is_noexec: has(StatVfsMountFlags::NOEXEC),
         is_nodev: has(StatVfsMountFlags::NODEV),
-        #[expect(
-            clippy::cast_sign_loss,
-            clippy::allow_attributes,
-            reason = "the number is a pattern of bits, whose type differs by architecture"
-        )]
-        magic: kind.f_type as u64,
+        magic: u64::try_from(kind.f_type).unwrap_or(0),
     })
 }
 
