@@ -3,8 +3,8 @@
 use rcompose_network::host::Finding;
 use rcompose_network::rules::Family;
 
+use super::Check;
 use super::facts::Facts;
-use super::{Check, Verdict};
 
 /// Checks of forwarding.
 const FAMILIES: [(Family, &str); 2] = [(Family::Ipv4, "ip_forward"), (Family::Ipv6, "IPv6 forwarding")];
@@ -61,40 +61,33 @@ fn findings(facts: &Facts) -> Vec<Check> {
     if !findings.iter().any(walls) {
         checks.push(Check::ok("firewall", "none that stands in the way"));
     }
-    for (family, name) in FAMILIES {
-        if !findings.contains(&Finding::NotForwarding { family }) {
-            checks.push(Check::ok(name, "on"));
+    checks.extend(findings.iter().filter_map(finding));
+    checks.extend(FAMILIES.into_iter().map(|(family, name)| {
+        let off = Finding::NotForwarding { family };
+        // Nobody has to do anything about it.
+        if findings.contains(&off) {
+            Check::ok(name, off.to_string())
+        } else {
+            Check::ok(name, "on")
         }
-    }
-    checks.extend(findings.iter().map(finding));
+    }));
     checks
 }
 
 /// A finding's text is a sentence and what to do about it, with a semicolon in between where there is both.
-fn finding(found: &Finding) -> Check {
+fn finding(found: &Finding) -> Option<Check> {
     let text = found.to_string();
     let (first, rest) = text.split_once("; ").unwrap_or((&text, ""));
-    let wall = |means: &str| Check {
-        name: "firewall",
-        verdict: Verdict::Warning,
-        found: first.to_owned(),
-        means: means.to_owned(),
-        fix: Some(rest.to_owned()),
-    };
     match found {
-        Finding::NoRules { .. } => Check::missing(
+        Finding::NoRules { .. } => Some(Check::missing(
             "nftables",
             first,
             "`ports` publish nothing, and containers have no way out",
             "`modprobe nf_tables`, or a kernel with these",
-        ),
-        // Nobody has to do anything about it.
-        Finding::NotForwarding { family } => {
-            let name = FAMILIES.into_iter().find(|(it, _)| it == family).map_or("forwarding", |(_, name)| name);
-            Check::ok(name, text.as_str())
-        }
+        )),
+        Finding::NotForwarding { .. } => None,
         Finding::Firewalld | Finding::Ufw | Finding::Drops { .. } | Finding::Legacy => {
-            wall("`ports` may not be reached, and containers may have no way out")
+            Some(Check::warning("firewall", first, "`ports` may not be reached, and containers may have no way out", rest))
         }
     }
 }
@@ -116,6 +109,7 @@ fn docker(facts: &Facts) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Verdict;
     use super::*;
 
     #[test]
@@ -137,8 +131,8 @@ mod tests {
                 ("nftables", Verdict::Ok),
                 ("firewall", Verdict::Warning),
                 ("firewall", Verdict::Warning),
-                ("IPv6 forwarding", Verdict::Ok),
                 ("ip_forward", Verdict::Ok),
+                ("IPv6 forwarding", Verdict::Ok),
                 ("IPv6", Verdict::Ok),
                 ("docker", Verdict::Ok),
             ]

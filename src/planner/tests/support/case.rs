@@ -19,7 +19,7 @@ use super::earlier::{Since, observed};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Request {
-    /// `up` (default), `create`, `down`, `start`, `stop`, `restart`, `kill`, `rm`.
+    /// `up` (default), `create`, `down`, `start`, `resume`, `stop`, `restart`, `kill`, `rm`.
     verb: String,
     services: Vec<String>,
     scale: BTreeMap<String, u32>,
