@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rcompose_engine_adapter::{Projects, Scope, labels};
+use rcompose_engine_adapter::{Projects, Restart, Scope, labels};
 use rcompose_spec::check_project_name;
 
 use super::unit::{HEAD, Unit};
@@ -21,7 +21,7 @@ const UNITS: &str = "/etc/systemd/system";
 /// There where systemd is the first process. Source: sd_booted(3).
 const BOOTED: &str = "/run/systemd/system";
 /// Variables that say where state, keys and credentials are.
-const KEPT: [&str; 5] = ["RCOMPOSE_ROOT", "HOME", "XDG_STATE_HOME", "DOCKER_CONFIG", "COMPOSE_COMPATIBILITY"];
+const KEPT: [&str; 4] = ["RCOMPOSE_ROOT", "HOME", "XDG_STATE_HOME", "DOCKER_CONFIG"];
 
 /// Runs `system enable`.
 pub(super) async fn run(session: &Session, args: SystemEnableArgs) -> Result<u8, Failure> {
@@ -53,7 +53,22 @@ pub(super) async fn run(session: &Session, args: SystemEnableArgs) -> Result<u8,
     systemctl(&["enable", "--now", &name])?;
     output::line(&format!("Project {} comes up with the machine: {}", unit.project, path.display()))?;
     session.say("Variables of this shell are not kept: what the files need of them belongs into `.env`.");
+    warn(session, &chosen, &unit.project).await?;
     Ok(0)
+}
+
+/// Says so where nothing would come up.
+async fn warn(session: &Session, chosen: &Chosen, project: &str) -> Result<(), Failure> {
+    let observed = chosen.live.observe(&Scope::project(project)).await?;
+    let policies = observed.containers.values().filter_map(|it| it.spec.as_ref()).map(|it| it.restart);
+    if !policies.clone().any(|it| matches!(it, Restart::Always | Restart::UnlessStopped)) {
+        session.say(if observed.containers.is_empty() {
+            "It has no container yet: `rcompose up -d` makes them."
+        } else {
+            "None of its containers says so itself: give its services `restart: always` or `unless-stopped`, then `rcompose up -d`."
+        });
+    }
+    Ok(())
 }
 
 /// Runs `system disable`.
@@ -135,6 +150,9 @@ async fn unit(session: &Session, chosen: &Chosen, described: Described) -> Resul
     let lists = [("-f", &files), ("--env-file", &env_files)];
     for (flag, path) in lists.iter().flat_map(|(flag, list)| list.iter().map(move |path| (*flag, path))) {
         words.extend([flag.to_owned(), text(path)?]);
+    }
+    if session.compatibility() {
+        words.push("--compatibility".to_owned());
     }
     for profile in profiles {
         words.extend(["--profile".to_owned(), profile]);

@@ -1,6 +1,6 @@
 //! `system prune`: says what goes, asks, does it, and says what that freed.
 
-use rcompose_engine_adapter::{Discard, ErrorKind};
+use rcompose_engine_adapter::{Discard, EngineError, ErrorKind, Stock};
 use rcompose_planner::{self as planner, Discarding, LabelFilter, Prune};
 
 use crate::args::SystemPruneArgs;
@@ -19,7 +19,8 @@ pub(super) async fn run(session: &Session, args: &SystemPruneArgs) -> Result<u8,
         return Err(Failure::usage("nobody is there to answer", "`--dry-run` shows what would go; write `--force` to remove it"));
     }
     let chosen = session.choose(session.given_name().as_deref()).await?;
-    let list = planner::prune(&chosen.upkeep.stock(true).await?, &options);
+    let stock = chosen.upkeep.stock(true).await?;
+    let list = planner::prune(&stock, &options);
     output::out(&shown(&list, &chosen, session.globals.dry_run))?;
     if list.is_empty() || session.globals.dry_run {
         return Ok(0);
@@ -28,7 +29,18 @@ pub(super) async fn run(session: &Session, args: &SystemPruneArgs) -> Result<u8,
     if !args.force && !confirm(session, &mut interrupts, "Remove all of this?").await? {
         return Ok(0);
     }
-    remove(session, &chosen, &options, &list, &mut interrupts).await
+    let freed = remove(session, &chosen, &options, &list, &mut interrupts).await?;
+    told(&chosen, &stock, freed).await
+}
+
+/// What removing came to.
+struct Freed {
+    /// Bytes, those of images left out.
+    bytes: u64,
+    /// Images went, of which only the store as a whole knows what they shared.
+    has_images: bool,
+    /// What went wrong first.
+    error: Option<EngineError>,
 }
 
 /// Removes what was shown. Whoever waited with the answer may have started some of it since: so it is looked at anew, and of what is new
@@ -39,36 +51,44 @@ async fn remove(
     options: &Prune,
     shown: &[Discarding],
     interrupts: &mut Interrupts,
-) -> Result<u8, Failure> {
-    let before = chosen.upkeep.stock(true).await?;
-    let now = planner::prune(&before, options);
-    let (mut freed, mut first, mut has_images) = (0, None, false);
-    for item in now.iter().filter(|it| is_among(it, shown)) {
+) -> Result<Freed, Failure> {
+    let now = planner::prune(&chosen.upkeep.stock(false).await?, options);
+    let mut freed = Freed { bytes: 0, has_images: false, error: None };
+    for item in shown.iter().filter(|it| still_goes(it, &now)) {
         let done = tokio::select! {
             done = chosen.upkeep.discard(&item.what) => done,
             _ = interrupts.next() => return Err(Failure::Interrupted),
         };
-        match done {
-            Ok(bytes) if matches!(item.what, Discard::Image { .. }) => has_images |= bytes.is_none(),
-            Ok(bytes) => freed += bytes.unwrap_or(if matches!(item.what, Discard::Leftovers) { 0 } else { item.size }),
-            Err(error) if error.kind == ErrorKind::Conflict => session.say(&format!("stays: {}", error.message)),
-            Err(error) => drop(first.get_or_insert(error)),
+        match (done, &item.what) {
+            (Ok(_), Discard::Image { .. }) => freed.has_images = true,
+            (Ok(bytes), Discard::Leftovers | Discard::Cache { .. }) => freed.bytes += bytes.unwrap_or(0),
+            (Ok(bytes), _) => freed.bytes += bytes.unwrap_or(item.size),
+            (Err(error), _) if error.kind == ErrorKind::Conflict => session.say(&format!("stays: {}", error.message)),
+            (Err(error), _) => drop(freed.error.get_or_insert(error)),
         }
     }
-    if has_images {
-        // Only the store as a whole knows what several images shared.
-        freed += before.layers.saturating_sub(chosen.upkeep.stock(true).await?.layers);
-    }
-    output::line(&format!("Total reclaimed space: {}", size(freed)))?;
-    first.map_or(Ok(0), |error| Err(error.into()))
+    Ok(freed)
 }
 
-fn is_among(item: &Discarding, shown: &[Discarding]) -> bool {
-    shown.iter().any(|it| match (&it.what, &item.what) {
-        // How many those are may have changed; nothing of them is anybody's.
-        (Discard::Cache { .. }, Discard::Cache { .. }) | (Discard::Leftovers, Discard::Leftovers) => true,
-        (one, other) => one == other,
-    })
+/// Says how much room there is now that was not before.
+async fn told(chosen: &Chosen, before: &Stock, freed: Freed) -> Result<u8, Failure> {
+    let images = if freed.has_images {
+        before.layers.saturating_sub(chosen.upkeep.stock(true).await?.layers)
+    } else {
+        0
+    };
+    output::line(&format!("Total reclaimed space: {}", size(freed.bytes + images)))?;
+    freed.error.map_or(Ok(0), |error| Err(error.into()))
+}
+
+fn still_goes(item: &Discarding, now: &[Discarding]) -> bool {
+    match item.what {
+        // A cache is listed with sizes only, and nothing of either is anybody's.
+        Discard::Cache { .. } | Discard::Leftovers => true,
+        Discard::Container(_) | Discard::Network(_) | Discard::Volume(_) | Discard::Image { .. } => {
+            now.iter().any(|it| it.what == item.what)
+        }
+    }
 }
 
 /// Lists what goes, by kind.

@@ -21,8 +21,8 @@ pub(super) struct Facts {
     pub(super) kernel: (u32, u32),
     /// Its full name.
     pub(super) release: String,
-    /// File systems that it knows.
-    pub(super) file_systems: BTreeSet<String>,
+    /// It knows overlays, or has a module for them.
+    pub(super) overlay: bool,
     /// Kinds of namespaces that it knows.
     pub(super) namespaces: BTreeSet<String>,
     pub(super) seccomp: bool,
@@ -81,8 +81,8 @@ impl Facts {
         let mut facts = Self {
             is_root,
             kernel: version(&release),
+            overlay: has_overlay(&release),
             release,
-            file_systems: words("/proc/filesystems").iter().filter_map(|it| it.last().cloned()).collect(),
             namespaces: crate::file::names(Path::new("/proc/self/ns")).unwrap_or_default().into_iter().collect(),
             seccomp: Path::new("/proc/sys/kernel/seccomp").exists(),
             profiles: words("/sys/kernel/security/apparmor/profiles")
@@ -123,6 +123,15 @@ impl Facts {
 pub(super) fn version(release: &str) -> (u32, u32) {
     let mut parts = release.split(|it: char| !it.is_ascii_digit()).map(|it| it.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+/// Looks for the file system among those that are known, and among modules that the kernel loads when it is asked for one.
+fn has_overlay(release: &str) -> bool {
+    let text = |path: String| fs::read_to_string(path).unwrap_or_default();
+    let is_known = text("/proc/filesystems".into()).lines().any(|it| it.split_whitespace().last() == Some("overlay"));
+    // Paths, of which a compressed one has a further ending. Source: modules.dep(5).
+    let lists = ["modules.builtin", "modules.dep"].map(|it| text(format!("/lib/modules/{release}/{it}")));
+    is_known || lists.iter().any(|it| it.contains("/overlay.ko"))
 }
 
 /// The words of each line of a file.

@@ -54,11 +54,11 @@ fn kernel(facts: &Facts) -> Check {
 }
 
 fn overlay(facts: &Facts) -> Check {
-    if facts.file_systems.contains("overlay") {
+    if facts.overlay {
         return Check::ok("overlay", "yes");
     }
-    let means = "layers of images cannot be put together, so no container starts, unless the kernel loads it when it is asked for";
-    Check::missing("overlay", "the kernel does not know it yet", means, "`modprobe overlay`, or a kernel with CONFIG_OVERLAY_FS")
+    let means = "layers of images cannot be put together, so no container starts";
+    Check::missing("overlay", "the kernel has none", means, "a kernel with CONFIG_OVERLAY_FS, or its package of modules")
 }
 
 fn namespaces(facts: &Facts) -> Check {
