@@ -1,7 +1,8 @@
 //! What comes up again after a start of the machine.
 //!
 //! Whoever ran when the machine went down is known by its record: it says that it runs, in another start of the machine. One that is
-//! stopped in good order as the machine goes down looks as if it had been stopped by hand; so who ran is written down first.
+//! stopped in good order as the machine goes down looks as if it had been stopped by hand; so who ran is written down first. And where the machine's manager has
+//! sent SIGTERM to a shim before, since that is in the session or unit of whoever called, the record says that it was a signal.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -87,7 +88,7 @@ impl Places {
         for (container, record) in self.members(project)? {
             let policy = container.spec.restart;
             let comes = match &record {
-                Some(record) => comes_again(policy, record.stop.is_some(), ran.contains(&container.id)),
+                Some(record) => comes_again(policy, record.stop.is_some_and(|it| !it.by_signal), ran.contains(&container.id)),
                 // One that never ran comes up only if it was about to take the place of one that did.
                 None => container.labels.contains_key(labels::REPLACE) && comes_again(policy, false, false),
             };
@@ -113,7 +114,7 @@ impl Places {
     }
 }
 
-/// Tells whether a container that was started once comes up with the machine. `told` tells that it was told to stop, `ran` that it ran
+/// Tells whether a container that was started once comes up with the machine. `told` tells that a client told it to stop, `ran` that it ran
 /// as the machine went down in order.
 fn comes_again(policy: Restart, told: bool, ran: bool) -> bool {
     match policy {

@@ -41,7 +41,7 @@ fn root(facts: &Facts) -> Check {
 }
 
 fn kernel(facts: &Facts) -> Check {
-    let (release, update) = (&facts.release, "boot a newer kernel");
+    let (release, update) = (format!("Linux {}", facts.release), "boot a newer kernel");
     if facts.kernel < OLDEST {
         let means = format!("no container starts: Linux {}.{} is needed", OLDEST.0, OLDEST.1);
         return Check::missing("kernel", release, means, update);
@@ -50,7 +50,7 @@ fn kernel(facts: &Facts) -> Check {
         let means = format!("images of some hundred layers do not start before Linux {}.{}", MANY_LAYERS.0, MANY_LAYERS.1);
         return Check::warning("kernel", release, means, update);
     }
-    Check::ok("kernel", format!("Linux {release}"))
+    Check::ok("kernel", release)
 }
 
 fn overlay(facts: &Facts) -> Check {
