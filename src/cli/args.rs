@@ -11,6 +11,7 @@ mod one_off;
 mod parse;
 mod pull;
 mod select;
+mod system;
 mod up;
 mod values;
 
@@ -32,6 +33,9 @@ pub(crate) use one_off::{ExecArgs, RunArgs};
 pub(crate) use parse::{Parsed, parse};
 pub(crate) use pull::{PullArgs, PullVerbPolicy};
 pub(crate) use select::{DownArgs, KillArgs, NamedArgs, RestartArgs, RmArgs, Rmi, StartArgs, StopArgs};
+pub(crate) use system::{SystemArgs, SystemDfArgs, SystemInfoArgs, SystemPruneArgs, SystemVerb};
+#[cfg(target_os = "linux")]
+pub(crate) use system::{SystemDisableArgs, SystemDoctorArgs, SystemEnableArgs};
 pub(crate) use up::{CreateArgs, PullWhen, UpArgs};
 pub(crate) use values::grace;
 
@@ -99,6 +103,8 @@ pub(crate) enum Verb {
     Run(Box<RunArgs>),
     /// Images of our own store
     Image(Box<ImageArgs>),
+    /// The engine as a whole, and this machine
+    System(SystemArgs),
     /// Log in to a registry
     Login(LoginArgs),
     /// Log out from a registry
@@ -132,6 +138,7 @@ impl Verb {
             Self::Exec(_) => "exec",
             Self::Run(_) => "run",
             Self::Image(_) => "image",
+            Self::System(_) => "system",
             Self::Login(_) => "login",
             Self::Logout(_) => "logout",
             Self::Version(_) => "version",

@@ -16,6 +16,7 @@ mod pull;
 mod rm;
 mod run;
 mod select;
+mod system;
 mod up;
 pub(crate) mod version;
 
@@ -48,6 +49,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Run(args) => run::run(session, *args).await,
         #[cfg(target_os = "linux")]
         Verb::Image(args) => image::run(session, args.verb).await,
+        Verb::System(args) => system::run(session, args.verb).await,
         #[cfg(target_os = "linux")]
         Verb::Login(args) => login::run(session, args).await,
         #[cfg(target_os = "linux")]

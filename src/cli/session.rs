@@ -22,7 +22,7 @@ use crate::output;
 use crate::render::{Display, Look};
 use crate::style::{self, Paint};
 
-pub(crate) use engine::Live;
+pub(crate) use engine::{Chosen, Live};
 pub(crate) use project::{Disk, Named, Want, known_services};
 
 /// One invocation.

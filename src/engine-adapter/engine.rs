@@ -16,7 +16,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// Returns the engine's name: `docker`, `memory`, `native`.
     fn name(&self) -> &'static str;
 
-    /// Tells what is there. The only door through which state comes in.
+    /// Tells what is there. The only door through which state of projects comes in.
     async fn observe(&self, scope: &Scope) -> Result<Observed>;
 
     /// Makes a network; one of the same name with the same project label is success.

@@ -16,6 +16,7 @@ mod network;
 mod observed;
 mod resources;
 mod stream;
+mod upkeep;
 mod volume;
 
 pub use container::{ContainerSpec, DeviceRequest, HostEntry, Logging, Namespaces, Process, Restart, Security, Stop};
@@ -35,6 +36,7 @@ pub use resources::{BlkioDevice, DeviceMapping, Resources, Ulimit};
 pub use stream::{
     Attach, EngineEvent, EventAction, EventSubject, Exec, ExecId, ExecSession, LogLine, LogOptions, Output, Session, TerminalSize,
 };
+pub use upkeep::{Discard, Ground, Stock, StockCache, StockContainer, StockImage, StockNetwork, StockVolume, Upkeep, is_made_up};
 pub use volume::VolumeSpec;
 
 pub use rcompose_health::{Check, Status as HealthStatus, Test};

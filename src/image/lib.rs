@@ -39,4 +39,4 @@ pub use push::Pushed;
 pub use reference::{DOCKER_IO, Reference, Repository};
 pub use registry::{Client, Keychain, Login, LoginError, Proxies, Registries};
 pub use save::{SaveForm, Saved};
-pub use store::{Damage, Image, LayerRecord, Lease, Pruned, Record, Removed, Store, Verified};
+pub use store::{Damage, Image, LayerRecord, Lease, Pruned, Record, Removed, Room, Store, Verified, tree_size};

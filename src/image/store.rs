@@ -22,6 +22,7 @@ mod lease;
 mod names;
 mod record;
 mod remove;
+mod room;
 mod stage;
 mod verify;
 
@@ -41,6 +42,7 @@ pub use lease::Lease;
 pub(crate) use record::now;
 pub use record::{LayerRecord, Record};
 pub use remove::{Pruned, Removed};
+pub use room::{Room, tree_size};
 pub(crate) use stage::{LayerFile, Stage};
 pub use verify::{Damage, Verified};
 

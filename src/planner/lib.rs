@@ -23,10 +23,11 @@ pub use action::{Action, Condition, Subject};
 pub use error::{PlanError, Problem, ProblemKind};
 pub use graph::{DependencyGraph, graph};
 pub use options::{
-    Build, BuildOptions, Down, ImageOptions, Input, Kill, PathKind, Recreate, Remove, RemoveImages, Run, Select, Up, Wait, World,
+    Build, BuildOptions, Down, ImageOptions, Input, Kill, LabelFilter, PathKind, Prune, Recreate, Remove, RemoveImages, Run, Select, Up,
+    Wait, World,
 };
 pub use plan::{Notice, OnFailure, Plan, Risk, Step, StepId};
 pub use private::is_private;
 pub use reason::{FieldChange, Reason, Shown};
 pub use scope::{paths, scope};
-pub use verbs::{RunPlan, down, images, kill, pause, restart, rm, run, start, stop, unpause, up};
+pub use verbs::{Discarding, RunPlan, down, images, kill, pause, prune, restart, resume, rm, run, start, stop, unpause, up};

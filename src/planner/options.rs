@@ -270,3 +270,27 @@ pub struct Run {
     /// Capabilities to drop.
     pub cap_drop: Vec<String>,
 }
+
+/// Options of `system prune`.
+#[derive(Debug, Clone, Default)]
+pub struct Prune {
+    /// Images with names, too.
+    pub all: bool,
+    /// Volumes that nobody named, too.
+    pub volumes: bool,
+    /// Only what was made before: seconds since 1970.
+    pub until: Option<i64>,
+    /// Only what fits all of these.
+    pub labels: Vec<LabelFilter>,
+}
+
+/// A filter by label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelFilter {
+    /// The label.
+    pub key: String,
+    /// Its value; nothing is any.
+    pub value: Option<String>,
+    /// What does not have it.
+    pub not: bool,
+}

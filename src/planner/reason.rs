@@ -22,6 +22,8 @@ pub enum Reason {
     },
     /// It lacks a network or volume that it should have.
     Lacks(String),
+    /// It was up when the machine went down.
+    Resumed,
     /// Its service is in no file any more.
     Orphan,
     /// More replicas run than are wanted.
@@ -91,6 +93,7 @@ impl fmt::Display for Reason {
             Self::Orphan => f.write_str("orphan: its service is in no file"),
             Self::Excess => f.write_str("more replicas than wanted"),
             Self::Stopped => f.write_str("stopped"),
+            Self::Resumed => f.write_str("was up"),
             Self::Ended(code) => write!(f, "ended {code}, runs again"),
             Self::Requested => f.write_str("requested"),
             Self::Replaced => f.write_str("replaced"),

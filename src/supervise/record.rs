@@ -84,6 +84,9 @@ pub struct Stop {
     pub signal: u8,
     /// When every process is killed; nothing once that was done.
     pub kill_at: Option<Duration>,
+    /// It came as a signal to the shim, as a machine that goes down sends it to whoever runs, and from no client.
+    #[serde(default)]
+    pub by_signal: bool,
 }
 
 /// An end.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rcompose_docker::{Docker, Endpoint};
-use rcompose_engine_adapter::{Observed, Scope};
+use rcompose_engine_adapter::{Observed, Scope, Upkeep};
 use rcompose_executor::Engines;
 
 use super::{Session, context};
@@ -21,52 +21,76 @@ pub(crate) struct Live {
     pub(crate) address: String,
 }
 
+/// The engine that was chosen, and why.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    /// The engine.
+    pub(crate) live: Live,
+    /// Its seam that is about all of it.
+    pub(crate) upkeep: Arc<dyn Upkeep>,
+    /// The reason, in words.
+    pub(crate) why: String,
+}
+
 impl Session {
     /// Connects to the engine that is chosen; without a choice to the one that has the project.
     pub(crate) async fn engine(&self, project: Option<&str>) -> Result<Live, Failure> {
+        Ok(self.choose(project).await?.live)
+    }
+
+    /// As [`Self::engine`], with the reason.
+    pub(crate) async fn choose(&self, project: Option<&str>) -> Result<Chosen, Failure> {
+        let asked = "--engine or RCOMPOSE_ENGINE says so";
         match self.globals.engine.unwrap_or(EngineChoice::Auto) {
-            EngineChoice::Native => self.native(),
-            EngineChoice::Docker => self.docker().await,
+            EngineChoice::Native => self.native(asked),
+            EngineChoice::Docker => self.docker(asked).await,
             EngineChoice::Auto => self.auto(project).await,
         }
     }
 
     /// Who has the project already goes on with it. Else it is a Docker engine that is named or answers, and else our own.
-    async fn auto(&self, project: Option<&str>) -> Result<Live, Failure> {
+    async fn auto(&self, project: Option<&str>) -> Result<Chosen, Failure> {
         let is_ours = project.is_some_and(|it| self.native_has(it));
-        match (self.docker().await, is_ours) {
+        let holds = "the project is on it";
+        let named = context::is_named(&self.caller)?;
+        let answers = if named {
+            "DOCKER_HOST or a docker context names it"
+        } else {
+            "a Docker engine answers at the default socket"
+        };
+        match (self.docker(answers).await, is_ours) {
             (Ok(docker), false) => Ok(docker),
             (Ok(docker), true) => {
                 let project = project.unwrap_or_default();
                 let scope = Scope { projects: rcompose_engine_adapter::Projects::One(project.to_owned()), ..Scope::default() };
-                if docker.observe(&scope).await?.containers.is_empty() {
-                    return self.native();
+                if docker.live.observe(&scope).await?.containers.is_empty() {
+                    return self.native(holds);
                 }
                 Err(Failure::refused_with(
-                    format!("project {project} is on two engines: the native one, and docker at {}", docker.address),
+                    format!("project {project} is on two engines: the native one, and docker at {}", docker.live.address),
                     "say which is meant: --engine native or --engine docker; `down` on the other one ends this",
                 ))
             }
-            (Err(_), true) => self.native(),
-            (Err(error), false) if context::is_named(&self.caller)? => Err(error),
+            (Err(_), true) => self.native(holds),
+            (Err(error), false) if named => Err(error),
             (Err(error), false) => self.instead(error),
         }
     }
 
     /// Where no Docker engine answers and none was named, ours does it.
     #[cfg(target_os = "linux")]
-    fn instead(&self, error: Failure) -> Result<Live, Failure> {
+    fn instead(&self, error: Failure) -> Result<Chosen, Failure> {
         if !rustix::process::geteuid().is_root() {
             return Err(error);
         }
         if matches!(self.verb, "up" | "run" | "create") {
             self.say("no Docker engine answers: the native engine runs this");
         }
-        self.native()
+        self.native("no Docker engine answers, and none is named")
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn instead(&self, error: Failure) -> Result<Live, Failure> {
+    fn instead(&self, error: Failure) -> Result<Chosen, Failure> {
         Err(error)
     }
 
@@ -81,19 +105,22 @@ impl Session {
     }
 
     #[cfg(target_os = "linux")]
-    fn native(&self) -> Result<Live, Failure> {
-        super::native::open(&self.caller, &self.globals.insecure_registry)
+    fn native(&self, why: &str) -> Result<Chosen, Failure> {
+        let native = Arc::new(super::native::open(&self.caller, &self.globals.insecure_registry)?);
+        let engines = Engines { engine: native.clone(), images: native.clone(), streams: native.clone() };
+        let address = super::native::root(&self.caller).display().to_string();
+        Ok(Chosen { live: Live { engines, local: true, address }, upkeep: native, why: why.to_owned() })
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn native(&self) -> Result<Live, Failure> {
+    fn native(&self, _: &str) -> Result<Chosen, Failure> {
         Err(Failure::refused_with(
             "the native engine runs on Linux only".to_owned(),
             "use a Docker engine: --engine docker",
         ))
     }
 
-    async fn docker(&self) -> Result<Live, Failure> {
+    async fn docker(&self, why: &str) -> Result<Chosen, Failure> {
         let connection = context::connection(&self.caller)?;
         let local = match &connection.endpoint {
             Endpoint::Unix(_) | Endpoint::Npipe(_) => true,
@@ -101,7 +128,8 @@ impl Session {
         };
         let docker = Arc::new(Docker::connect(&connection).await?);
         let address = docker.address().to_owned();
-        Ok(Live { engines: Engines { engine: docker.clone(), images: docker.clone(), streams: docker }, local, address })
+        let engines = Engines { engine: docker.clone(), images: docker.clone(), streams: docker.clone() };
+        Ok(Chosen { live: Live { engines, local, address }, upkeep: docker, why: why.to_owned() })
     }
 }
 

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use rcompose_credentials::DockerConfig;
 use rcompose_engine_adapter::{EngineError, ErrorKind};
-use rcompose_executor::Engines;
 use rcompose_image::{DOCKER_IO, Login, Proxies, Registries};
 use rcompose_native::{Native, Setup};
 use serde::Deserialize;
 
-use super::engine::Live;
 use crate::caller::Caller;
 use crate::failure::Failure;
 
@@ -20,7 +18,7 @@ const DAEMON: &str = "/etc/docker/daemon.json";
 const CERTIFICATES: &str = "/etc/docker/certs.d";
 
 /// Opens the native engine.
-pub(super) fn open(caller: &Caller, insecure: &[String]) -> Result<Live, Failure> {
+pub(crate) fn open(caller: &Caller, insecure: &[String]) -> Result<Native, Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::refused_with(
             "the native engine needs root: it makes namespaces, mounts and networks".to_owned(),
@@ -30,16 +28,8 @@ pub(super) fn open(caller: &Caller, insecure: &[String]) -> Result<Live, Failure
     let (root, run) = (root(caller), run(caller));
     let (asked, list) = (caller.clone(), insecure.to_vec());
     let reach = move || registries(&asked, &list).map_err(|error| EngineError::new(ErrorKind::Invalid, error.to_string()));
-    let setup = Setup {
-        root: root.clone(),
-        run,
-        program: None,
-        registries: Arc::new(reach),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-    };
-    let native = Arc::new(Native::open(setup)?);
-    let engines = Engines { engine: native.clone(), images: native.clone(), streams: native };
-    Ok(Live { engines, local: true, address: root.display().to_string() })
+    let setup = Setup { root, run, program: None, registries: Arc::new(reach), version: env!("CARGO_PKG_VERSION").to_owned() };
+    Ok(Native::open(setup)?)
 }
 
 /// Tells whether a project is on the native engine; who may not look has none there.

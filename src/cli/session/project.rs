@@ -201,7 +201,8 @@ impl Session {
         files.iter().map(|path| self.caller.absolute(path)).collect()
     }
 
-    fn given_name(&self) -> Option<String> {
+    /// Returns the name that a flag or variable gives the project.
+    pub(crate) fn given_name(&self) -> Option<String> {
         self.globals
             .project_name
             .clone()

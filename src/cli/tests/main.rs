@@ -9,6 +9,8 @@
 mod engine;
 #[cfg(target_os = "linux")]
 mod image;
+#[cfg(target_os = "linux")]
+mod system;
 
 use std::fs;
 use std::path::{Path, PathBuf};

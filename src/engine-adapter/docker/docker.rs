@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
-    Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession, ImageProgress,
-    ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Remark, Result, Scope, Session, Stop,
-    Streams, TerminalSize, VolumeName, VolumeSpec,
+    Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Discard, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession,
+    Ground, ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Remark, Result,
+    Scope, Session, Stock, Stop, Streams, TerminalSize, Upkeep, VolumeName, VolumeSpec,
 };
 use tokio::sync::OnceCell;
 
@@ -136,6 +136,21 @@ impl Engine for Docker {
 
     fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
         crate::event::events(self, scope)
+    }
+}
+
+#[async_trait]
+impl Upkeep for Docker {
+    async fn ground(&self) -> Result<Ground> {
+        crate::upkeep::ground(&self.api).await
+    }
+
+    async fn stock(&self, sizes: bool) -> Result<Stock> {
+        crate::upkeep::stock(&self.api, sizes).await
+    }
+
+    async fn discard(&self, what: &Discard) -> Result<Option<u64>> {
+        crate::upkeep::discard(&self.api, what).await
     }
 }
 

@@ -24,6 +24,7 @@ mod reference;
 mod request;
 mod session;
 mod transport;
+mod upkeep;
 mod version;
 mod volume;
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 
 use rcompose_engine_adapter::{ContainerName, NetworkName, Result, VolumeName};
+use rcompose_supervise::boot;
 
 use crate::document::{self, Container, Network, Volume};
 use crate::error;
@@ -16,10 +17,32 @@ pub(crate) const GONE: &str = ".gone-";
 impl Places {
     /// Makes the folders of an engine.
     pub(crate) fn make(&self) -> Result<()> {
+        file::private(&self.root)?;
+        self.forget_earlier_boots()?;
         for folder in [self.containers(), self.names(), self.networks(), self.volumes(), self.projects()] {
             file::private(&folder)?;
         }
         Ok(())
+    }
+
+    /// Clears away what an earlier start of the machine left of its processes, namespaces and sockets, where that was not in memory: none of
+    /// them lives, and all stand in the way.
+    fn forget_earlier_boots(&self) -> Result<()> {
+        let (path, now) = (self.run.join("boot"), boot());
+        let written = || fs::read_to_string(&path).ok();
+        if written().as_ref() == Some(&now) {
+            return Ok(());
+        }
+        let _engine = self.lock()?;
+        file::private(&self.run)?;
+        // Without the file it was made by a version that wrote none, and may be of this start.
+        if written().is_some_and(|it| it != now) {
+            for name in file::names(&self.run)? {
+                let left = self.run.join(name);
+                if left.is_dir() { file::remove_folder(&left) } else { file::remove(&left) }?;
+            }
+        }
+        file::write_volatile(&path, now.as_bytes())
     }
 
     /// Finds a container's id by its name, its id, or the first digits of its id.
@@ -138,4 +161,32 @@ impl Places {
 /// which is not called so.
 pub(crate) fn is_meant(found: &Container, name: &ContainerName) -> bool {
     found.name == *name || found.id.starts_with(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_start_of_the_machine_left_is_cleared_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places { root: folder.path().join("root"), run: folder.path().join("root/run") };
+        let left = places.run.join("projects/shop/aa");
+        let leave = || {
+            fs::create_dir_all(&left).unwrap();
+            fs::write(left.join("guard.sock"), "").unwrap();
+        };
+        leave();
+        places.make().unwrap();
+        assert!(left.exists(), "nobody knows of which start it is");
+        places.make().unwrap();
+        assert!(left.exists(), "it is of this start");
+        fs::write(places.run.join("boot"), "another").unwrap();
+        fs::create_dir_all(places.volume("data").join("_data")).unwrap();
+        places.make().unwrap();
+        assert!(!left.exists() && places.projects().is_dir() && places.volume("data").join("_data").is_dir());
+        leave();
+        places.make().unwrap();
+        assert!(left.exists());
+    }
 }

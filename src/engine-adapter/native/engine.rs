@@ -109,7 +109,7 @@ impl Native {
     }
 
     /// Does blocking work with a handle of the engine.
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> Result<T> + Send + 'static) -> Result<T> {
+    pub(crate) async fn work<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> Result<T> + Send + 'static) -> Result<T> {
         let native = self.clone();
         blocking(move || work(&native)).await
     }

@@ -12,6 +12,7 @@ mod bundle;
 mod catalog;
 mod clock;
 mod container;
+mod doctor;
 mod document;
 mod driver;
 mod engine;
@@ -26,14 +27,18 @@ mod observe;
 mod place;
 mod recover;
 mod remark;
+mod resume;
 mod root;
 mod sentence;
 mod stand;
 mod streams;
 mod thread;
+mod upkeep;
 mod volume;
 
+pub use doctor::{Check, Verdict, examine};
 pub use engine::{Native, Reach, Setup};
+pub use resume::Resumption;
 
 /// Tells whether containers of a project are in these folders, without making any. What cannot be read is not there.
 #[must_use]

@@ -71,6 +71,15 @@ impl Store {
     /// Removes images without a name (`all`: without a container), and everything that nothing needs: what dead work left, downloads
     /// that nobody goes on with, blobs and layers of no image.
     pub fn prune(&self, all: bool) -> Result<Pruned, ImageError> {
+        self.sweep(|own| all || own.is_empty())
+    }
+
+    /// As [`Store::prune`], with no image removed.
+    pub fn clear(&self) -> Result<Pruned, ImageError> {
+        self.sweep(|_| false)
+    }
+
+    fn sweep(&self, may_go: impl Fn(&[Reference]) -> bool) -> Result<Pruned, ImageError> {
         let mut pruned = Pruned::default();
         let waste = {
             let _locked = self.lock()?;
@@ -80,7 +89,7 @@ impl Store {
             let names = self.names()?;
             for record in self.records()? {
                 let own: Vec<Reference> = names.iter().filter(|(_, id)| **id == record.id).map(|(name, _)| name.clone()).collect();
-                if (all || own.is_empty()) && self.holders(&record.id)?.is_empty() {
+                if may_go(&own) && self.holders(&record.id)?.is_empty() {
                     let (removed, more) = self.forget(&record.id, own)?;
                     pruned.images.push(removed);
                     waste.join(more);

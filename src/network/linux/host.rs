@@ -1,6 +1,7 @@
 //! What this host has and can do.
 
 mod findings;
+mod kinds;
 
 use std::net::IpAddr;
 
@@ -9,6 +10,7 @@ use crate::linux::{link, route};
 use crate::{Cidr, Result};
 
 pub use findings::{Finding, findings};
+pub use kinds::kinds;
 
 /// Every subnet that an address or route of this host uses, for choosing another one. Those of interfaces named are left out, so that a
 /// network does not stand in its own way.

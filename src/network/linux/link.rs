@@ -187,6 +187,24 @@ pub(crate) fn make_hanging(batch: &mut Batch, hanging: &Hanging, inside: &Far<'_
     });
 }
 
+/// Tells whether the kernel has a kind of interface, by making one of it that lacks all that such a kind may need.
+pub(crate) fn has_kind(socket: &Socket, kind: &str) -> Result<bool> {
+    let mut batch = Batch::default();
+    batch.push(format!("try {kind} interfaces"), NEW_LINK, ACK | CREATE | EXCLUSIVE, &fixed(0, 0, 0), |it| {
+        it.text(NAME, &format!("rc-{kind}"));
+        it.nest(INFORMATION, |it| it.text(KIND, kind));
+    });
+    match socket.request(&batch) {
+        Ok(()) => Ok(true),
+        Err(error) => match error.errno() {
+            Some(libc::EOPNOTSUPP) => Ok(false),
+            // It knows the kind, and misses what it hangs on.
+            Some(libc::EINVAL | libc::ENODEV) => Ok(true),
+            _ => Err(error),
+        },
+    }
+}
+
 /// The end of a pair on the host.
 pub(crate) struct Near<'a> {
     pub(crate) name: &'a str,

@@ -3,6 +3,7 @@
 mod down;
 mod foreign;
 mod images;
+mod prune;
 mod run;
 mod select;
 mod stop;
@@ -10,6 +11,7 @@ mod up;
 
 pub use down::down;
 pub use images::images;
+pub use prune::{Discarding, prune};
 pub use run::{RunPlan, run};
-pub use select::{kill, pause, restart, rm, start, stop, unpause};
+pub use select::{kill, pause, restart, resume, rm, start, stop, unpause};
 pub use up::up;

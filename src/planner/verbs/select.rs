@@ -42,6 +42,19 @@ pub fn start(name: &str, project: Option<&Project>, observed: &Observed, options
     Ok(run.draft.finish(name, &observed.engine, OnFailure::Stop, Vec::new()))
 }
 
+/// Plans what follows a start of the machine: these containers are started in the order of the graph. What a dependency lacks holds nobody
+/// up for good: who waits for one that fails is started after that, since nobody may be there to try again.
+#[must_use]
+pub fn resume(name: &str, project: Option<&Project>, observed: &Observed, containers: &BTreeSet<ContainerName>) -> Plan {
+    let fleet = Fleet::new(name, project, observed);
+    let meant = |service: &&str| fleet.replicas(service).any(|it| containers.contains(&it.name));
+    let targets: BTreeSet<String> = fleet.order().filter(meant).map(str::to_owned).collect();
+    let mut run = Starts { patient: false, ..Starts::new(&fleet) };
+    let rests = |state| !matches!(state, ContainerState::Running | ContainerState::Restarting);
+    run.start(&targets, |it| containers.contains(&it.name) && rests(it.state), &Reason::Resumed);
+    run.draft.finish(name, &observed.engine, OnFailure::Continue, Vec::new())
+}
+
 /// Plans `stop`: dependents first; containers of `run` are left alone.
 ///
 /// # Errors
@@ -215,12 +228,14 @@ struct Starts<'f, 'a> {
     stopped: BTreeMap<ContainerName, Handle>,
     started: BTreeMap<ContainerName, Handle>,
     awaits: BTreeMap<(ContainerName, bool), Handle>,
+    /// A condition that does not come true holds up who waits for it.
+    patient: bool,
 }
 
 impl<'f, 'a> Starts<'f, 'a> {
     fn new(fleet: &'f Fleet<'a>) -> Self {
         let (stopped, started, awaits) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { fleet, draft: Draft::default(), stopped, started, awaits }
+        Self { fleet, draft: Draft::default(), stopped, started, awaits, patient: true }
     }
 
     fn start(&mut self, targets: &BTreeSet<String>, applies: impl Fn(&ObservedContainer) -> bool, because: &Reason) {
@@ -262,6 +277,9 @@ impl<'f, 'a> Starts<'f, 'a> {
         for (dependency, options) in dependencies {
             for container in self.fleet.replicas(&dependency) {
                 let started = self.started.get(&container.name).copied();
+                if started.is_none() && !self.patient {
+                    continue;
+                }
                 let handle = match options.condition {
                     Wanted::Started => started,
                     Wanted::Healthy if started.is_none() && container.health == Some(HealthStatus::Healthy) => None,
@@ -269,7 +287,8 @@ impl<'f, 'a> Starts<'f, 'a> {
                     Wanted::Healthy => Some(self.wait_for(container, Condition::Healthy, started, service)),
                     Wanted::Completed => Some(self.wait_for(container, Condition::CompletedSuccessfully, started, service)),
                 };
-                gates.extend(handle.map(|handle| Gate::new(&mut self.draft, handle, options.required, options.condition)));
+                let required = options.required && self.patient;
+                gates.extend(handle.map(|handle| Gate::new(&mut self.draft, handle, required, options.condition)));
             }
         }
         gates

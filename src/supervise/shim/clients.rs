@@ -357,7 +357,7 @@ impl Shim<'_> {
             }
             Request::Signal(_) => Reply::Refused("the container does not run".to_owned()),
             Request::Stop { signal, grace } => {
-                self.stop(signal, grace);
+                self.stop(signal, grace, false);
                 Reply::Fine
             }
             Request::Wait => {

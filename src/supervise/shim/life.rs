@@ -308,7 +308,7 @@ impl Shim<'_> {
     }
 
     /// Follows an order to stop. It is written first, so that no later shim starts the container again.
-    pub(super) fn stop(&mut self, signal: Option<u8>, grace: Option<u32>) {
+    pub(super) fn stop(&mut self, signal: Option<u8>, grace: Option<u32>, by_signal: bool) {
         let now = kernel::since_boot();
         let signal = signal.unwrap_or(self.task.stop_signal);
         let grace = Duration::from_millis(u64::from(grace.unwrap_or(self.task.grace)));
@@ -318,7 +318,9 @@ impl Shim<'_> {
             Some(Stop { kill_at: Some(earlier), .. }) => Some(earlier.min(now + grace)),
             None => Some(now + grace),
         };
-        self.record.stop = Some(Stop { signal, kill_at });
+        // Who told first counts: a client that stops what a signal has stopped already does so for the machine.
+        let by_signal = self.record.stop.map_or(by_signal, |it| it.by_signal);
+        self.record.stop = Some(Stop { signal, kill_at, by_signal });
         let is_waiting = matches!(self.record.phase, Phase::Pausing { .. });
         let news = if is_waiting {
             self.record.phase = Phase::Ended;

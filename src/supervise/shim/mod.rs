@@ -300,7 +300,7 @@ impl Shim<'_> {
             match signal {
                 libc::SIGCHLD => self.reap(),
                 // As an order to stop with the task's own signal and grace.
-                libc::SIGTERM => self.stop(None, None),
+                libc::SIGTERM => self.stop(None, None, true),
                 _ => {}
             }
         }

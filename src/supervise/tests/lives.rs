@@ -256,6 +256,7 @@ fn what_ran_when_the_machine_stopped_is_run_anew_when_asked() {
     rig.sh("a", "echo run; sleep 1000");
     until("it has said so", || rig.text("a", Stream::Out) == "run\n");
     assert!(forget(&rig.place("a")).unwrap_err().to_string().contains("stop it first"));
+    until("it has run", || rig.text("a", Stream::Out) == "run\n");
     let running = fs::read_to_string(rig.keep("a").join("state.json")).unwrap();
     rig.client.control("a").unwrap().signal(9).unwrap();
     rig.end("a");

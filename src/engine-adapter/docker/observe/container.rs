@@ -15,7 +15,7 @@ use crate::error::while_trying;
 use crate::transport::{Api, Call, path};
 
 /// Reads one entry of a list; `None` is one without a name, which the engine is about to remove.
-pub(super) fn listed(summary: ContainerSummary) -> Option<ObservedContainer> {
+pub(crate) fn listed(summary: ContainerSummary) -> Option<ObservedContainer> {
     // Legacy links show as further names with two slashes.
     let name = summary
         .names?

@@ -27,6 +27,8 @@ use crate::error::while_trying;
 use crate::reference::image_path;
 use crate::transport::{Api, Call, path};
 
+pub(crate) use container::listed;
+
 /// Detail calls under way at a time: enough to hide their latency, and few enough for any engine.
 const AT_ONCE: usize = 16;
 

@@ -11,6 +11,6 @@ mod start;
 
 pub(crate) use create::{create, new_id};
 pub(crate) use life::{kill, pause, rename, stop, wait};
-pub(crate) use mounts::detach;
-pub(crate) use remove::{changed, remove, sweep};
+pub(crate) use mounts::{detach, forget as forget_mounts};
+pub(crate) use remove::{changed, remove, remove_ended, sweep};
 pub(crate) use start::start;

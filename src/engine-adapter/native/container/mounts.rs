@@ -236,6 +236,12 @@ pub(super) fn subpath(native: &Native, id: &str, data: &Path, sub: &str, number:
     Ok(place)
 }
 
+/// Takes away what was mounted for a container that is gone, and its secrets.
+pub(crate) fn forget(native: &Native, id: &str) -> Result<()> {
+    detach(native, id)?;
+    remove_files(native, id)
+}
+
 #[cfg(test)]
 mod tests {
     use rcompose_engine_adapter::Mount;

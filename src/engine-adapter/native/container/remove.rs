@@ -26,6 +26,17 @@ pub(crate) fn remove(native: &Native, name: &ContainerName, volumes: bool) -> Re
     removed
 }
 
+/// Removes a container by its id unless it runs; absent is success.
+pub(crate) fn remove_ended(native: &Native, id: &str) -> Result<()> {
+    let Some((container, _lock)) = native.places.hold(&ContainerName::from(id))? else {
+        return Ok(());
+    };
+    if native.running(&container)?.is_some() {
+        return Err(error::conflict(format!("container {} was started meanwhile", container.name)));
+    }
+    remove_held(native, container, false)
+}
+
 /// As [`remove`], for one that is held.
 fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Result<()> {
     let places = &native.places;

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rcompose_planner::{
-    Down, Input, Kill, PathKind, Plan, PlanError, Recreate, Remove, Select, Up, Wait, World, down, kill, restart, rm, start, stop, up,
+    Down, Input, Kill, PathKind, Plan, PlanError, Recreate, Remove, Select, Up, Wait, World, down, kill, restart, resume, rm, start, stop,
+    up,
 };
 use rcompose_spec::model::Project;
 use rcompose_spec::{Files, Kind, Sources};
@@ -18,7 +19,7 @@ use super::earlier::{Since, observed};
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Request {
-    /// `up` (default), `create`, `down`, `start`, `stop`, `restart`, `kill`, `rm`.
+    /// `up` (default), `create`, `down`, `start`, `resume`, `stop`, `restart`, `kill`, `rm`.
     verb: String,
     services: Vec<String>,
     scale: BTreeMap<String, u32>,
@@ -95,6 +96,13 @@ impl Case {
                 down("p", project, &observed, &options)
             }
             "start" => start("p", project, &observed, &select),
+            "resume" => {
+                let meant = observed
+                    .containers
+                    .values()
+                    .filter(|it| select.services.iter().any(|name| it.service() == Some(name)));
+                Ok(resume("p", project, &observed, &meant.map(|it| it.name.clone()).collect()))
+            }
             "stop" => stop("p", project, &observed, &select),
             "restart" => restart("p", project, &observed, &select),
             "kill" => kill("p", project, &observed, &Kill { services: select.services, signal: "SIGKILL".into(), remove_orphans: false }),
