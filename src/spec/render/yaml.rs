@@ -302,7 +302,8 @@ fn is_plain(text: &str) -> bool {
         '!' | '&' | '*' | '{' | '}' | '[' | ']' | ',' | '#' | '|' | '>' | '@' | '`' | '"' | '\'' | '%' | ' ' | '\t'
     ) || (matches!(first, '-' | '?' | ':') && text.chars().nth(1).is_none_or(char::is_whitespace))
         || text.starts_with("---")
-        || text.starts_with("...");
+        || text.starts_with("...")
+        || text == "<<";
     !starts_badly
         && !is_reserved(text)
         && !text.ends_with([' ', ':', '\t'])

@@ -74,6 +74,9 @@ impl Builder {
                 Ok(self.add(node, 0, errors))
             }
             Event::Scalar(text, style, anchor, tag) => {
+                if style == ScalarStyle::Plain && text == "<<" && tag.is_none() && self.merge_follows(span) {
+                    return Ok(None);
+                }
                 let text = without_added_break(&text, style, span);
                 let node = scalar_node(text, style, tag.as_deref(), span, errors);
                 Ok(self.add(node, anchor, errors))
@@ -84,6 +87,17 @@ impl Builder {
                 self.open(span, anchor, tag.as_deref(), map)
             }
             Event::SequenceEnd | Event::MappingEnd => Ok(self.close(span, errors)),
+        }
+    }
+
+    /// Notes that the value which follows is to be merged, where a key is expected. In quotes, `<<` is a key like any other.
+    fn merge_follows(&mut self, span: &Span) -> bool {
+        match self.stack.last_mut().map(|frame| &mut frame.content) {
+            Some(Content::Map { key: key @ None, .. }) => {
+                *key = Some((Key::Merge, span.clone()));
+                true
+            }
+            _ => false,
         }
     }
 
@@ -206,7 +220,6 @@ fn insert(map: &mut Map, name: Box<str>, key: Span, node: Node, errors: &mut Vec
 
 fn read_key(node: Node, errors: &mut Vec<Finding>) -> (Key, Span) {
     let node = match node {
-        Node { value: Value::Str(name), span, .. } if name == "<<" => return (Key::Merge, span),
         Node { value: Value::Str(name), span, .. } => return (Key::Name(name.into_boxed_str()), span),
         node => node,
     };
