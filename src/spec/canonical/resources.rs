@@ -83,7 +83,7 @@ pub(super) fn key_values(node: &mut Node) -> Result<(), Fault> {
     Ok(())
 }
 
-/// A list of `default` and `ID=PATH` becomes a mapping of id to path or nothing.
+/// A list of `ID` and `ID=PATH` becomes a mapping of id to path or nothing.
 pub(super) fn ssh(node: &mut Node) -> Result<(), Fault> {
     let Value::List(list) = &node.value else {
         return Ok(());
@@ -94,9 +94,12 @@ pub(super) fn ssh(node: &mut Node) -> Result<(), Fault> {
         // The second form is what docker compose writes.
         match text.split_once('=').or_else(|| text.split_once(": ")) {
             Some((id, path)) => map.set(id, Node::str(&item.span, path)),
-            None if text == "default" => map.set("default", Node::new(&item.span, Value::Null)),
+            // The agent of the environment under that name: BuildKit takes any, and so does the mapping form.
+            None if !text.is_empty() && !text.contains(|it: char| it.is_whitespace() || it == ':') => {
+                map.set(&text, Node::new(&item.span, Value::Null));
+            }
             None => {
-                return Err(Fault::new(Code::InvalidValue, format!("invalid ssh key `{text}`"), "write `default` or ID=PATH"));
+                return Err(Fault::new(Code::InvalidValue, format!("invalid ssh key `{text}`"), "write ID or ID=PATH"));
             }
         }
     }

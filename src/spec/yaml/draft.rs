@@ -28,6 +28,8 @@ pub(super) struct Draft<'a> {
     added: BTreeMap<usize, usize>,
     doubts: Vec<Doubt>,
     budget: usize,
+    /// Line and column where the parser failed last: a repair must bring it on.
+    failed: (usize, usize),
 }
 
 /// A repair that may have been none: what was wrong without it, for as long as it is not known to have helped.
@@ -49,12 +51,17 @@ impl<'a> Draft<'a> {
             added: BTreeMap::new(),
             doubts: Vec::new(),
             budget: BUDGET,
+            failed: (0, 0),
         }
     }
 
     /// Changes the text so that the parser gets past where it failed; tells whether it did.
     pub(super) fn repair(&mut self, failure: &Failure, found: &Finding) -> bool {
         let marker = failure.error.marker();
+        if (marker.line(), marker.col()) <= self.failed {
+            return false;
+        }
+        self.failed = (marker.line(), marker.col());
         let line = marker.line().saturating_sub(1);
         let Some(at) = self.start(line).map(|start| self.behind(start, marker.col())) else {
             return false;
