@@ -63,6 +63,14 @@ pub enum SuperviseError {
         /// Its last words.
         said: String,
     },
+    /// A guardian was stopped by a signal.
+    #[error("the guardian of {} (process {pid}) is stopped and does not answer; `kill -CONT {pid}` lets it go on", path.display())]
+    Stopped {
+        /// Its project's folder.
+        path: PathBuf,
+        /// Its process.
+        pid: u32,
+    },
 }
 
 /// Result of this room.

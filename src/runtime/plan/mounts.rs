@@ -159,11 +159,11 @@ fn cgroup(builder: &mut Builder<'_>, target: &CString, options: &Options) -> Res
         && only.unified
     {
         // Without a namespace of its own the container is named by its path in the whole hierarchy, and looks itself up there. In a user
-        // namespace the whole cannot be mounted.
+        // namespace that cannot be mounted anew, so it is shown where the host has it.
         let source = if own_namespace || !builder.namespaces.has(NEWUSER) {
             Source::New { kind: c"cgroup2".into(), source: c"cgroup".into(), parameters: Vec::new() }
         } else {
-            Source::Tree(builder.tree(cgroup_tree(only.path.clone())))
+            Source::Tree(builder.tree(cgroup_tree(only.mount.clone())))
         };
         builder.push(label(target, "cgroup2"), Act::Mount(plain(target.clone(), source, options.clone())));
         return Ok(());
