@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
-use bollard::models::{ContainerCreateResponse, ImageInspect};
+use bollard::models::{ContainerCreateResponse, ContainerInspectResponse, ImageInspect};
 use futures::{StreamExt, future, stream};
 use rcompose_engine_adapter::{ConfigHash, ContainerName, ContainerSpec, EngineError, ErrorKind, NetworkMode, Remark, Result, labels};
 
@@ -27,13 +28,17 @@ async fn make(docker: &Docker, spec: &ContainerSpec) -> Result<()> {
     let (ids, image, ()) = future::try_join3(ids(api, spec), image_id(api, spec), networks(api, spec)).await?;
     let known = Known { ids, image };
     let body = request::container(spec, &docker.info, api.version(), &known)?;
-    let (call, again) = (call(spec), call(spec));
-    let made: ContainerCreateResponse = match api.json(call.json(&body).patient()).await {
-        Err(error) if error.kind == ErrorKind::Conflict && left_half_made(docker, spec, &body).await => {
-            containers::remove(api, &spec.name, false).await?;
-            api.json(again.json(&body).patient()).await?
+    let until = Instant::now() + PATIENCE;
+    let made: ContainerCreateResponse = loop {
+        let error = match api.json(call(spec).json(&body).patient()).await {
+            Err(error) if error.kind == ErrorKind::Conflict => error,
+            result => break result?,
+        };
+        match holder(docker, spec, &body).await {
+            Holder::HalfMade => containers::remove(api, &spec.name, false).await?,
+            Holder::Coming if Instant::now() < until => tokio::time::sleep(LOOK).await,
+            Holder::Coming | Holder::Other => return Err(error),
         }
-        result => result?,
     };
     let remarks = made.warnings.into_iter().map(|text| Remark { container: spec.name.clone(), text });
     docker.remarks.lock().unwrap_or_else(PoisonError::into_inner).extend(remarks);
@@ -60,11 +65,28 @@ fn call(spec: &ContainerSpec) -> Call {
     }
 }
 
-/// Tells whether the name is held by the same container, never started: a client that was killed had this call under way.
-async fn left_half_made(docker: &Docker, spec: &ContainerSpec, body: &impl serde::Serialize) -> bool {
-    let Ok(found) = containers::inspect(&docker.api, &spec.name).await else {
-        return false;
-    };
+/// How long the engine may take with a call that a client which was killed had under way, and how often it is looked.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Who has the name of a container that is to be made.
+enum Holder {
+    /// The same container, never started: a client that was killed had this call under way.
+    HalfMade,
+    /// Nobody that can be looked at: the name is taken first, the container is there later.
+    Coming,
+    Other,
+}
+
+async fn holder(docker: &Docker, spec: &ContainerSpec, body: &impl serde::Serialize) -> Holder {
+    match containers::inspect(&docker.api, &spec.name).await {
+        Ok(found) if is_half_made(docker, &found, body) => Holder::HalfMade,
+        Err(error) if error.is_not_found() => Holder::Coming,
+        Ok(_) | Err(_) => Holder::Other,
+    }
+}
+
+fn is_half_made(docker: &Docker, found: &ContainerInspectResponse, body: &impl serde::Serialize) -> bool {
     let own = found
         .id
         .as_ref()
@@ -72,8 +94,12 @@ async fn left_half_made(docker: &Docker, spec: &ContainerSpec, body: &impl serde
     if own {
         return false;
     }
-    let created = found.state.and_then(|state| state.status).is_some_and(|status| status.to_string() == "created");
-    let theirs = found.config.and_then(|config| config.labels).unwrap_or_default();
+    let created = found
+        .state
+        .as_ref()
+        .and_then(|state| state.status)
+        .is_some_and(|status| status.to_string() == "created");
+    let theirs = found.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
     let ours = serde_json::to_value(body).unwrap_or_default();
     let same = |key: &str| theirs.get(key).is_some_and(|label| ours["Labels"][key].as_str() == Some(label));
     created && [labels::PROJECT, labels::SERVICE, labels::CONFIG_HASH].into_iter().all(same)
