@@ -38,15 +38,23 @@ pub(super) fn port(wanted: &Wanted, family: Family, protocol: Protocol, number: 
         .filter(|it| it.protocol == protocol && it.port == number && it.is_of(family))
         .collect();
     published.sort_by_key(|it| address(it).is_none());
-    let rules = published.into_iter().filter_map(|it| {
+    let mut rules = Vec::new();
+    for it in published {
         let destinations = translated(wanted, it, family);
-        let matches = address(it)
-            .map(|ip| Match::Destination(Cidr::host(ip)))
-            .into_iter()
-            .chain([Match::Protocol(protocol)]);
-        (!destinations.is_empty()).then(|| Rule::new(matches, Verdict::Translate(destinations)))
-    });
-    Chain { name: name(protocol, number), hook: None, rules: rules.collect() }
+        let Some(first) = destinations.first().copied() else { continue };
+        let matches = || {
+            let given = address(it).map(|ip| Match::Destination(Cidr::host(ip)));
+            given.into_iter().chain([Match::Protocol(protocol)])
+        };
+        let several = destinations.len() > 1;
+        rules.push(Rule::new(matches(), Verdict::Translate(destinations)));
+        if several {
+            // A packet that is among these rules while they are replaced finds their map empty: the kernel takes back what is in it at
+            // once, but the rules for that packet not. It goes to one of them all the same, and not past them all.
+            rules.push(Rule::new(matches(), Verdict::Translate(vec![first])));
+        }
+    }
+    Chain { name: name(protocol, number), hook: None, rules }
 }
 
 /// The chain that all packets to the host ask about ports.
