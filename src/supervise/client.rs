@@ -21,6 +21,7 @@ use crate::health::Health;
 use crate::kernel;
 use crate::launch::nothing;
 use crate::parcel::{self, FromGuardian, Held, Tag, ToGuardian};
+use crate::patience;
 use crate::place::{self, Place, Project};
 use crate::protocol::{Reply, Request};
 use crate::record::{Phase, Record};
@@ -32,14 +33,6 @@ use crate::task::{Task, Update};
 const ATTEMPTS: u32 = 5;
 /// How often a record is looked at while a shim is being replaced.
 const LOOK: Duration = Duration::from_millis(20);
-/// How long a guardian that is stopped may take to go on.
-const STOPPED: Duration = Duration::from_secs(4);
-
-/// Whether a process was stopped by a signal or a debugger. Source: proc_pid_stat(5).
-fn is_stopped(pid: u32) -> bool {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
-}
 
 /// Speaks to the guardian and the shims of a project. Its calls block; they are for a thread that may.
 #[derive(Debug, Clone)]
@@ -71,7 +64,7 @@ impl Client {
                 }
             };
             if parcel::send(&socket, said, lent).is_ok() {
-                self.await_answer(&socket)?;
+                patience::await_answer(&self.project, &socket)?;
             }
             match parcel::receive::<FromGuardian>(&socket) {
                 Ok((FromGuardian::Refused { reason }, _)) => return Err(SuperviseError::Refused { reason }),
@@ -83,29 +76,6 @@ impl Client {
         }
         let said = last.map_or_else(|| "nothing".to_owned(), |error| error.to_string());
         Err(SuperviseError::NoGuardian { path: self.project.folder().to_owned(), said })
-    }
-
-    /// Waits until a guardian has said something, as long as that takes, unless it is stopped.
-    fn await_answer(&self, socket: &OwnedFd) -> Result<()> {
-        let mut since: Option<Instant> = None;
-        let look = rustix::event::Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
-        loop {
-            let mut watched = [rustix::event::PollFd::new(socket, rustix::event::PollFlags::IN)];
-            match rustix::event::poll(&mut watched, Some(&look)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                Ok(_) => return Ok(()),
-                Err(errno) => return Err(SuperviseError::step("wait for the guardian")(errno)),
-            }
-            let pid = std::fs::read_to_string(self.project.lock()).ok().and_then(|it| it.trim().parse::<u32>().ok());
-            let stopped = pid.filter(|pid| is_stopped(*pid));
-            let Some(pid) = stopped else {
-                since = None;
-                continue;
-            };
-            if since.get_or_insert_with(Instant::now).elapsed() > STOPPED {
-                return Err(SuperviseError::Stopped { path: self.project.folder().to_owned(), pid });
-            }
-        }
     }
 
     /// Runs a container whose task is written, and returns when its program has begun. One that runs is left alone.

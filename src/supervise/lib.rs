@@ -34,6 +34,7 @@ mod launch;
 mod log;
 mod oci;
 mod parcel;
+mod patience;
 mod place;
 mod poll;
 mod protocol;

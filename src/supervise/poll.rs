@@ -13,20 +13,18 @@ use crate::kernel;
 
 /// Events taken at once.
 const AT_ONCE: usize = 16;
-/// How long nothing must have happened until memory is given back that was used before.
+/// How long nothing must have happened until memory is given back.
 const QUIET: Duration = Duration::from_secs(1);
 
 pub(crate) struct Poll {
     epoll: OwnedFd,
     events: Vec<epoll::Event>,
-    /// Something was done since memory was given back.
-    used: bool,
 }
 
 impl Poll {
     pub(crate) fn new() -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(SuperviseError::step("make an epoll descriptor"))?;
-        Ok(Self { epoll, events: Vec::with_capacity(AT_ONCE), used: true })
+        Ok(Self { epoll, events: Vec::with_capacity(AT_ONCE) })
     }
 
     pub(crate) fn add(&self, fd: impl AsFd, number: u64, wanted: Ready) -> Result<()> {
@@ -44,17 +42,15 @@ impl Poll {
 
     /// Waits; returns numbers and what they are ready for, nothing when the time is up. Who waits for long does it with little memory.
     pub(crate) fn wait(&mut self, limit: Option<Duration>) -> Result<Vec<(u64, Ready)>> {
-        if self.used && limit.is_none_or(|it| it > QUIET) {
+        if limit.is_some_and(|it| it <= QUIET) {
+            self.wait_once(limit)?;
+        } else {
             self.wait_once(Some(QUIET))?;
             if self.events.is_empty() {
                 kernel::give_back();
-                self.used = false;
                 self.wait_once(limit.map(|it| it.saturating_sub(QUIET)))?;
             }
-        } else {
-            self.wait_once(limit)?;
         }
-        self.used = true;
         Ok(self.events.drain(..).map(|event| (event.data.u64(), event.flags)).collect())
     }
 

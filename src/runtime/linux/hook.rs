@@ -42,7 +42,7 @@ fn run_one(kind: &'static str, hook: &Hook, state: &[u8]) -> Result<()> {
             command.env(key, value);
         }
     }
-    super::terminal::release_signals(&mut command);
+    release_signals(&mut command);
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A hook that does not read the state closes it.
@@ -60,6 +60,18 @@ fn run_one(kind: &'static str, hook: &Hook, state: &[u8]) -> Result<()> {
     let length = words.read_at(&mut said, 0).unwrap_or(0);
     said.truncate(length);
     Err(failed(format!("{status}: {}", String::from_utf8_lossy(&said).trim())))
+}
+
+/// Lets a program begin with no signal held back, whatever its caller holds back.
+fn release_signals(command: &mut Command) {
+    let release = || {
+        let none = 0u64;
+        // SAFETY: the kernel's set is eight bytes, as passed.
+        sys::check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, std::ptr::null_mut::<u64>(), 8) })?;
+        Ok(())
+    };
+    // SAFETY: the closure makes one system call.
+    unsafe { command.pre_exec(release) };
 }
 
 /// Waits for a child; nothing when it had to be killed.

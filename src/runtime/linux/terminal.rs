@@ -122,19 +122,6 @@ fn reap(pid: i32) -> io::Result<Option<i32>> {
     }
 }
 
-/// Lets a program begin with no signal held back, whatever its caller holds back.
-pub(crate) fn release_signals(command: &mut std::process::Command) {
-    use std::os::unix::process::CommandExt;
-    let release = || {
-        let none = 0u64;
-        // SAFETY: the kernel's set is eight bytes, as passed.
-        sys::check(unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, std::ptr::null_mut::<u64>(), 8) })?;
-        Ok(())
-    };
-    // SAFETY: the closure makes one system call.
-    unsafe { command.pre_exec(release) };
-}
-
 /// Turns a wait status into an exit status as shells have it.
 #[must_use]
 pub fn exit_status(status: i32) -> i32 {

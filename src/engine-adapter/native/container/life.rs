@@ -118,9 +118,8 @@ fn stop_with(native: &Native, container: &Container, signal: Option<u8>, grace: 
         control.stop(signal, grace).map(|()| control)
     };
     let until = Instant::now() + RETURN;
-    let mut ordered = order();
     let control = loop {
-        let error = match ordered {
+        let error = match order() {
             Ok(control) => break Some(control),
             Err(error) => error,
         };
@@ -133,7 +132,6 @@ fn stop_with(native: &Native, container: &Container, signal: Option<u8>, grace: 
             return Err(error::supervise("stop the container")(error));
         }
         std::thread::sleep(LOOK);
-        ordered = order();
     };
     match client.wait(&container.id, limit).map_err(error::supervise("wait for the end of the container"))? {
         Some(_) => Ok(Following(control)),

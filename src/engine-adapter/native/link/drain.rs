@@ -7,7 +7,7 @@ use rcompose_engine_adapter::Result;
 use rcompose_network::conntrack;
 
 use super::ports::protocol;
-use super::{Joined, has_own, refresh};
+use super::{Joined, has_own};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
@@ -24,9 +24,7 @@ pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> 
     if !has_own(container) || joined.ports.is_empty() {
         return Ok(());
     }
-    joined.leaving = true;
-    joined.write(&native.places, container)?;
-    refresh(native, &native.places.project_name(container.project()))?;
+    joined.lead(native, container, false)?;
     let addresses: Vec<IpAddr> = joined.endpoints.values().flat_map(super::Endpoint::addresses).collect();
     while Instant::now() < until {
         let mut open = 0;
@@ -55,9 +53,7 @@ pub(crate) fn resume(native: &Native, container: &Container) -> Result<()> {
     };
     let mut joined = Joined::read(&native.places, container)?;
     if left(&joined) && native.running(container)?.is_some() {
-        joined.leaving = false;
-        joined.write(&native.places, container)?;
-        refresh(native, &native.places.project_name(container.project()))?;
+        joined.lead(native, container, true)?;
     }
     Ok(())
 }

@@ -79,6 +79,13 @@ impl Joined {
         let text = serde_json::to_vec(self).map_err(|it| error::malformed(&path, it))?;
         file::write_volatile(&path, &text)
     }
+
+    /// Leads connections and names to the container, or to it no longer.
+    fn lead(&mut self, native: &Native, container: &Container, there: bool) -> Result<()> {
+        self.leaving = !there;
+        self.write(&native.places, container)?;
+        refresh(native, &native.places.project_name(container.project()))
+    }
 }
 
 /// The networks that a container is to be attached to; the default one where nothing else was said.
@@ -166,9 +173,7 @@ pub(crate) fn leave(native: &Native, container: &Container) -> Result<()> {
     let mut joined = Joined::read(places, container)?;
     let known = file::exists(&Joined::path(places, container));
     if known && has_own(container) {
-        joined.leaving = true;
-        joined.write(places, container)?;
-        refresh(native, &places.project_name(container.project()))?;
+        joined.lead(native, container, false)?;
     }
     let path = own_namespace(places, container);
     // Its interfaces go with it: taking each away costs 20 ms.
