@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::event::Emitter;
 use crate::wait::Wait;
 use crate::watch::Bells;
-use crate::{Engines, EventKind, Progress, hook};
+use crate::{Engines, EventKind, Progress, hook, job};
 
 /// What all steps of a run share.
 #[derive(Debug)]
@@ -49,6 +49,7 @@ pub(crate) async fn call(step: &Step, context: &Context<'_>, permit: Option<Owne
         Action::PauseContainer { name } => engine.pause_container(name).await,
         Action::UnpauseContainer { name } => engine.unpause_container(name).await,
         Action::RunHook { name, exec } => hook::run(step.id, name, exec, context, permit).await,
+        Action::RunJob { name } => job::run(step.id, name, context, permit).await,
         Action::Await { name, until, limit } => {
             let bell = context.bells.hang(name);
             Wait { step: step.id, name, until: *until, limit: *limit, bell }.run(context).await

@@ -7,6 +7,7 @@ mod call;
 mod cancel;
 mod event;
 mod hook;
+mod job;
 mod outcome;
 mod output;
 mod run;

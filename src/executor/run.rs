@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rcompose_engine_adapter::{Engine, EngineError, Images, Streams};
-use rcompose_planner::Plan;
+use rcompose_planner::{Action, Plan};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -165,6 +165,9 @@ impl Run<'_> {
     fn start(&mut self, permit: Option<OwnedSemaphorePermit>) {
         if let Some(index) = self.schedule.next_ready() {
             let (step, context) = (&self.plan.steps[index], self.context);
+            if matches!(step.action, Action::RunJob { .. }) {
+                self.watch.open(&*context.engines.engine);
+            }
             context.emitter.emit(step.id, EventKind::Started);
             self.calls.push(index, call(step, context, permit));
         }

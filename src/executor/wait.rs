@@ -25,7 +25,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Each step that waits adds so much to the longest pause, so that all together look at most 50 times a second.
 const PAUSE_PER_WAIT: Duration = Duration::from_millis(20);
 /// The last lines of a container that failed are worth so much time.
-const LOGS_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const LOGS_LIMIT: Duration = Duration::from_secs(2);
 
 /// One step that waits.
 #[derive(Debug)]

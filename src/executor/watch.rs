@@ -51,12 +51,9 @@ impl Watch {
         let containers: BTreeSet<ContainerName> = plan
             .steps
             .iter()
-            .filter_map(|step| {
-                if let Action::Await { name, .. } = &step.action {
-                    Some(name.clone())
-                } else {
-                    None
-                }
+            .filter_map(|step| match &step.action {
+                Action::Await { name, .. } | Action::RunJob { name } => Some(name.clone()),
+                _ => None,
             })
             .collect();
         let projects = if plan.project.is_empty() {

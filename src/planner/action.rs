@@ -101,6 +101,11 @@ pub enum Action {
         /// What runs.
         exec: Box<Exec>,
     },
+    /// Starts a container that does a job, passes its output on, and fails when its status is not 0.
+    RunJob {
+        /// The container.
+        name: ContainerName,
+    },
     /// Waits for a container.
     Await {
         /// The container.
@@ -158,6 +163,7 @@ impl Action {
             | Self::PauseContainer { name }
             | Self::UnpauseContainer { name }
             | Self::RunHook { name, .. }
+            | Self::RunJob { name }
             | Self::Await { name, .. } => ("Container", name.as_str()),
         };
         Subject { kind, name: name.to_owned() }
@@ -180,7 +186,7 @@ impl Action {
             Self::RenameContainer { .. } => ("Renaming", "Renamed"),
             Self::PauseContainer { .. } => ("Pausing", "Paused"),
             Self::UnpauseContainer { .. } => ("Unpausing", "Unpaused"),
-            Self::RunHook { .. } => ("Running hook", "Hook done"),
+            Self::RunHook { .. } | Self::RunJob { .. } => ("Running hook", "Hook done"),
             Self::Await { until, .. } => ("Waiting", until.reached()),
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rcompose_engine_adapter::{Projects, Scope};
 use rcompose_spec::model::{Project, VolumeKind};
 
-use crate::lower::{is_remote, outside};
+use crate::lower::{hook_images, is_remote, outside};
 use crate::{World, identity};
 
 /// Returns all that a plan for this project depends on.
@@ -23,6 +23,7 @@ pub fn scope(project: &Project, world: &World) -> Scope {
         images: services()
             .map(|service| identity::image(project, service, world))
             .chain(image_mounts.map(|volume| volume.source.as_str().into()))
+            .chain(services().flat_map(|service| hook_images(service)))
             .collect(),
         detail: true,
         ports: true,

@@ -44,6 +44,7 @@ fn imperative(action: &Action) -> String {
         Action::PauseContainer { .. } => "pause".into(),
         Action::UnpauseContainer { .. } => "unpause".into(),
         Action::RunHook { exec, .. } => format!("run hook {}", exec.command.first().map_or("", String::as_str)),
+        Action::RunJob { .. } => "run to its end".to_owned(),
         Action::Await { until, .. } => format!("wait until {}", wanted(*until)),
     }
 }
@@ -75,7 +76,8 @@ fn sign(action: &Action) -> (&'static str, Tone) {
         | Action::RenameContainer { .. }
         | Action::PauseContainer { .. }
         | Action::UnpauseContainer { .. }
-        | Action::RunHook { .. } => ("~", Tone::Warn),
+        | Action::RunHook { .. }
+        | Action::RunJob { .. } => ("~", Tone::Warn),
         Action::Await { .. } => (" ", Tone::Dim),
     }
 }

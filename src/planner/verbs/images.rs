@@ -6,7 +6,7 @@ use rcompose_engine_adapter::{ImageReference, Observed, PullPolicy, PullSpec};
 use rcompose_spec::model::{Project, Service, VolumeKind};
 
 use crate::draft::Draft;
-use crate::lower::{Lowering, build_spec};
+use crate::lower::{Lowering, build_spec, hook_images};
 use crate::{Action, Build, ImageOptions, OnFailure, Plan, PlanError, Problem, ProblemKind, Reason, World, identity, support};
 
 /// Plans what brings the images that services need.
@@ -29,7 +29,10 @@ pub fn images(project: &Project, observed: &Observed, world: &World, options: &I
     }
     for service in &services {
         if service.build.is_none() {
-            round.pulled(service);
+            round.pulled(identity::image(project, service, world), service);
+        }
+        for image in hook_images(service) {
+            round.pulled(image, service);
         }
         round.mounted(service);
     }
@@ -84,8 +87,8 @@ impl Round<'_> {
         Some((Action::BuildImage(Box::new(spec)), because))
     }
 
-    fn pulled(&mut self, service: &Service) {
-        let image = identity::image(self.project, service, self.world);
+    /// What is not built: a service's image, and those of its hooks.
+    fn pulled(&mut self, image: ImageReference, service: &Service) {
         if self.wanted.contains_key(&image) {
             return;
         }
@@ -98,6 +101,8 @@ impl Round<'_> {
                 let old = u64::try_from(age).unwrap_or(0) > seconds;
                 if old { self.pull(&image, service, Reason::Requested) } else { None }
             }
+            // What a hook runs is not what its service builds.
+            (PullPolicy::Build, None) if service.build.is_some() => self.pull(&image, service, Reason::Missing),
             (PullPolicy::Never | PullPolicy::Build, None) => {
                 let message = format!("image `{image}` of `{}` is not there, and its policy forbids pulling it", service.name);
                 let problem = Problem::new(ProblemKind::Invalid, format!("services.{}.image", service.name), message);

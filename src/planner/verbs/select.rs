@@ -15,7 +15,8 @@ use crate::{Action, Condition, Kill, OnFailure, Plan, PlanError, Problem, Proble
 /// Plans `start`: what does not run is started, dependencies first and each after its conditions.
 ///
 /// # Errors
-/// A service that nobody knows, or one that has no container to start; without names that is any service of the file.
+/// A service that nobody knows, one that has no container to start (without names that is any service of the file), or one whose
+/// `pre_start` has not run yet: containers for that come with `up`.
 pub fn start(name: &str, project: Option<&Project>, observed: &Observed, options: &Select) -> Result<Plan, PlanError> {
     let fleet = Fleet::new(name, project, observed);
     let mut targets = fleet.targets(&options.services)?;
@@ -30,6 +31,7 @@ pub fn start(name: &str, project: Option<&Project>, observed: &Observed, options
             targets.extend(fleet.dependencies(&service).map(|(dependency, _)| dependency.to_owned()));
         }
     }
+    steps_have_run(&fleet, &targets)?;
     let mut run = Starts::new(&fleet);
     run.start(
         &targets,
@@ -183,6 +185,23 @@ fn expected(project: Option<&Project>) -> Vec<String> {
     let services = project.into_iter().flat_map(|project| project.services.values());
     let runs = |service: &&Service| service.provider.is_none() && service.replicas() > 0;
     services.map(AsRef::as_ref).filter(runs).map(|service| service.name.clone()).collect()
+}
+
+fn steps_have_run(fleet: &Fleet<'_>, targets: &BTreeSet<String>) -> Result<(), PlanError> {
+    let wait = |service: &&String| {
+        let steps = fleet.service(service).is_some_and(|it| !it.pre_start.is_empty());
+        steps && fleet.replicas(service).any(|it| it.state == ContainerState::Created)
+    };
+    let problems: Vec<Problem> = targets
+        .iter()
+        .filter(wait)
+        .map(|service| {
+            let message = format!("`{service}` was never started, and its `pre_start` comes before that");
+            let problem = Problem::new(ProblemKind::Invalid, format!("services.{service}.pre_start"), message);
+            problem.hint(format!("`rcompose up {service}` runs it and then starts the service"))
+        })
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(PlanError { problems }) }
 }
 
 fn has_containers(fleet: &Fleet<'_>, named: &[String]) -> Result<(), PlanError> {

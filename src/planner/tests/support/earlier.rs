@@ -75,7 +75,8 @@ fn carry_out(observed: &mut Observed, action: &Action) {
             labels.insert(labels::CONFIG_HASH.into(), spec.config_hash.digest(|_| None).unwrap());
             observed.volumes.insert(spec.name.clone(), ObservedVolume { driver: "local".into(), labels });
         }
-        Action::CreateContainer(spec) => create(observed, spec),
+        // What ran before a start is gone after it.
+        Action::CreateContainer(spec) if spec.config_hash.is_some() => create(observed, spec),
         _ => {}
     }
 }

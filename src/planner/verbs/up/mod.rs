@@ -9,6 +9,7 @@ mod networks;
 mod oneoff;
 mod orphans;
 mod ports;
+mod prestart;
 mod starts;
 mod stops;
 mod unit;

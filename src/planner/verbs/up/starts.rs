@@ -17,21 +17,25 @@ impl Builder<'_> {
             };
             let starts = replicas.units.iter().any(|unit| unit.start_reason().is_some() || unit.fate == Fate::Unpause);
             let gates = if starts { self.gates(&name) } else { Vec::new() };
-            for unit in &mut replicas.units {
-                self.start(&name, unit, &gates);
+            let jobs = match self.project.services.get(&name) {
+                Some(service) if starts && !service.pre_start.is_empty() => self.pre_start(service, &replicas, &gates),
+                _ => Vec::new(),
+            };
+            for (at, unit) in replicas.units.iter_mut().enumerate() {
+                self.start(&name, unit, &gates, jobs.get(at).map_or(&[], Vec::as_slice));
             }
             self.services.insert(name, replicas);
         }
     }
 
-    fn start(&mut self, service: &str, unit: &mut Unit<'_>, gates: &[Gate]) {
+    fn start(&mut self, service: &str, unit: &mut Unit<'_>, gates: &[Gate], jobs: &[Handle]) {
         let action = match (&unit.fate, unit.start_reason()) {
             (Fate::Unpause, None) => Some((Action::UnpauseContainer { name: unit.name.clone() }, Reason::Stopped)),
             (_, Some(reason)) => Some((Action::StartContainer { name: unit.name.clone() }, reason)),
             (_, None) => None,
         };
         let Some((action, because)) = action else { return };
-        let after: Vec<Handle> = unit.made.into_iter().chain(unit.stopped).collect();
+        let after: Vec<Handle> = unit.made.into_iter().chain(unit.stopped).chain(jobs.iter().copied()).collect();
         let thawed = matches!(action, Action::UnpauseContainer { .. });
         let start = self.draft.add(action, because.clone(), after);
         unit.start = Some(start);
