@@ -75,12 +75,21 @@ pub fn dotenv(data: &[u8]) {
     run(&[("compose.yaml", yaml.as_bytes()), (name, text)], LoadOptions { trace: true, ..LoadOptions::default() });
 }
 
-/// The short form of a port, and the long one with the same text.
+/// The short form of a port, and the long one with the same text. A wide range is work for each of its ports, and so many seconds here,
+/// where code is slow: the budget test has those.
 pub fn short_ports(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
+    if widest_range(&text) > 1_000 {
+        return;
+    }
     one_service("ports", &json!([text]));
     one_service("ports", &json!([{"target": 80, "published": text, "mode": "host"}]));
     one_service("expose", &json!([text]));
+}
+
+fn widest_range(text: &str) -> u64 {
+    let numbers: Vec<u64> = text.split(|it: char| !it.is_ascii_digit()).filter_map(|it| it.parse().ok()).collect();
+    numbers.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max().unwrap_or(0)
 }
 
 /// The short form of a mount.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use crate::output;
 
 /// Verbs that a person never types.
-const HIDDEN: [&str; 4] = ["__shim", "__guard", "__changed", "oci"];
+const HIDDEN: [&str; 5] = ["__shim", "__guard", "__changed", "__clear", "oci"];
 /// The name under which the program is an OCI runtime.
 const OCI_NAME: &str = "rcompose-oci";
 
@@ -32,6 +32,7 @@ pub(crate) fn run(verb: &'static str, words: &[OsString]) -> ExitCode {
         "__shim" => return shim(words),
         "__guard" => return guardian(words),
         "__changed" => return changed(words),
+        "__clear" => return clear(words),
         _ => {}
     }
     let _ = words;
@@ -78,6 +79,15 @@ fn changed(words: &[OsString]) -> ExitCode {
     };
     let done = rcompose_native::changed(Path::new(root), Path::new(run), &id.to_string_lossy());
     done.map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS)
+}
+
+/// Takes away what the native engine removed.
+#[cfg(target_os = "linux")]
+fn clear(words: &[OsString]) -> ExitCode {
+    let [_, _, folder] = words else {
+        return failed("__clear FOLDER");
+    };
+    rcompose_native::clear(Path::new(folder)).map_or_else(|error| failed(&error.to_string()), |()| ExitCode::SUCCESS)
 }
 
 #[cfg(target_os = "linux")]

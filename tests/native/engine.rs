@@ -13,6 +13,8 @@ pub(crate) struct Engine(Arc<Ground>);
 
 impl Engine {
     pub(crate) const SHARES_PORTS: bool = true;
+    /// By how much what is due may be seen too early (`/proc/uptime` counts in 10 ms) and too late, on a busy machine (seconds).
+    pub(crate) const SLACK: [f64; 2] = [0.05, 1.5];
 
     pub(crate) fn find() -> Option<Self> {
         static SHARED: Mutex<Weak<Ground>> = Mutex::new(Weak::new());
@@ -72,6 +74,7 @@ impl Engine {
         let code = if let ContainerState::Exited { code } = it.state { code } else { 0 };
         json!({
             "Id": it.id,
+            "RestartCount": record["restarts"],
             "Config": {"Labels": it.labels},
             "State": {
                 "Status": it.state.as_str(),
@@ -79,7 +82,7 @@ impl Engine {
                 "ExitCode": code,
                 "StartedAt": time(&record["started"]),
                 "FinishedAt": time(&record["ended"]["at"]),
-                "Health": {"Log": health["log"].as_array().into_iter().flatten().map(probe).collect::<Vec<_>>()},
+                "Health": {"Status": it.health.map(|it| it.as_str()), "Log": health["log"].as_array().into_iter().flatten().map(probe).collect::<Vec<_>>()},
             },
         })
     }

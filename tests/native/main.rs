@@ -30,5 +30,7 @@ mod ports;
 mod sessions;
 #[path = "../scenarios/stage.rs"]
 mod stage;
+#[path = "../scenarios/timing.rs"]
+mod timing;
 #[path = "../scenarios/together.rs"]
 mod together;

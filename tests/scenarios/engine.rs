@@ -18,6 +18,8 @@ pub(crate) struct Engine;
 impl Engine {
     /// Replicas may have one port of the host in common.
     pub(crate) const SHARES_PORTS: bool = false;
+    /// By how much what is due may be seen too early and too late (seconds). A start takes long here, of the first one more than of the next.
+    pub(crate) const SLACK: [f64; 2] = [0.6, 5.0];
 
     /// Finds it; nothing where none answers. Where one must, panics.
     #[expect(clippy::print_stderr, reason = "who runs the tests must know what was left out")]

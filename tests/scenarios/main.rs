@@ -14,4 +14,5 @@ mod ports;
 mod proxy;
 mod sessions;
 mod stage;
+mod timing;
 mod together;

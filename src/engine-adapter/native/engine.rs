@@ -19,6 +19,7 @@ use crate::error;
 use crate::place::Places;
 use crate::remark::Remarks;
 use crate::thread::blocking;
+use crate::trash::Trash;
 use crate::{container, events, images, link, network, observe, streams, volume};
 
 /// How registries are reached: asked for when an image is pulled or pushed.
@@ -53,6 +54,7 @@ pub struct Native {
     pub(crate) program: Option<PathBuf>,
     pub(crate) remarks: Arc<Remarks>,
     pub(crate) executions: Arc<streams::Executions>,
+    pub(crate) trash: Arc<Trash>,
     firewall: Arc<Mutex<Option<Firewall>>>,
     version: Arc<str>,
 }
@@ -72,6 +74,7 @@ impl Native {
         let images = Store::open(&setup.root).map_err(error::image)?;
         let places = Places { root: setup.root, run: setup.run };
         places.make()?;
+        let trash = Trash::new(places.containers(), setup.program.as_deref());
         Ok(Self {
             places,
             images,
@@ -79,6 +82,7 @@ impl Native {
             program: setup.program,
             remarks: Arc::default(),
             executions: Arc::default(),
+            trash: Arc::new(trash),
             firewall: Arc::default(),
             version: setup.version.into(),
         })

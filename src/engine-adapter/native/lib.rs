@@ -33,6 +33,7 @@ mod sentence;
 mod stand;
 mod streams;
 mod thread;
+mod trash;
 mod upkeep;
 mod volume;
 
@@ -67,4 +68,12 @@ pub fn changed(root: &std::path::Path, run: &std::path::Path, id: &str) -> rcomp
         version: String::new(),
     };
     container::changed(&Native::open(setup)?, id)
+}
+
+/// Takes away the files of containers that were removed; whoever removed them runs this in a process of its own, since that may take a while.
+///
+/// # Errors
+/// Something of them stays; whoever observes next tries again.
+pub fn clear(containers: &std::path::Path) -> rcompose_engine_adapter::Result<()> {
+    trash::clear(containers)
 }

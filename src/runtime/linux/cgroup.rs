@@ -261,6 +261,10 @@ pub(crate) fn is_frozen(folders: &[Folder]) -> bool {
 pub(crate) fn remove(folders: &[Folder]) -> Result<()> {
     let mut first = None;
     for folder in folders {
+        // Mostly nobody made a group below, and a directory of a cgroup is slow to read.
+        if fs::remove_dir(&folder.path).is_ok() {
+            continue;
+        }
         let mut paths = tree(&folder.path);
         paths.reverse();
         for path in paths {

@@ -11,6 +11,7 @@ use crate::error;
 use crate::file;
 use crate::link;
 use crate::place::is_name;
+use crate::trash;
 use crate::volume;
 
 /// Removes a container, killing it if it runs; absent is success.
@@ -57,7 +58,7 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
     let gone = folder.with_file_name(format!("{GONE}{}", container.id));
     std::fs::rename(&folder, &gone).map_err(error::file("remove", &folder))?;
     file::remove(&places.names().join(container.name.as_str()))?;
-    file::remove_folder(&gone)?;
+    native.trash.filled();
     native.tell("container", container.name.as_str(), "destroy", &container.labels);
     native.forget_project(container.project())?;
     if volumes {
@@ -104,10 +105,8 @@ pub(super) fn clear_remains(native: &Native, id: &str, name: &ContainerName) -> 
 pub(crate) fn sweep(native: &Native) -> Result<()> {
     let places = &native.places;
     for folder in [places.containers(), places.volumes()] {
-        for name in file::names(&folder)?.iter().filter(|it| it.starts_with(GONE)) {
-            // Whoever takes it away may still be at it.
-            let _other = file::remove_folder(&folder.join(name));
-        }
+        // Whoever takes it away may still be at it.
+        let _other = trash::clear(&folder);
     }
     volume::sweep(native)?;
     let ids = file::names(&places.containers())?;
@@ -151,6 +150,7 @@ pub(crate) fn changed(native: &Native, id: &str) -> Result<()> {
         mounts::detach(native, &container.id)?;
         if container.spec.auto_remove {
             remove_held(native, container, true)?;
+            native.trash.clear()?;
         }
     } else {
         link::refresh(native, &native.places.project_name(container.project()))?;
