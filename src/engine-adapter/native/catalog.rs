@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 use rcompose_engine_adapter::{ContainerName, NetworkName, Result, VolumeName};
 use rcompose_supervise::boot;
@@ -66,11 +67,12 @@ impl Places {
 
     /// Reads a container by its id; nothing where it is not there, or is still being made.
     pub(crate) fn read(&self, id: &str) -> Result<Option<Container>> {
-        let found: Option<Container> = file::read(&self.container(id).document())?;
-        if let Some(found) = &found {
-            document::check_form("container", found.name.as_str(), found.form)?;
-        }
-        Ok(found)
+        Ok(self.shared(id)?.map(|it| Container::clone(&it)))
+    }
+
+    /// As [`Places::read`], for one that is only looked at.
+    pub(crate) fn shared(&self, id: &str) -> Result<Option<Arc<Container>>> {
+        self.seen.read(&self.container(id).document())
     }
 
     /// Finds a container by its name.
@@ -92,8 +94,12 @@ impl Places {
 
     /// Reads all containers, each when it is asked for.
     pub(crate) fn one_by_one(&self) -> Result<impl Iterator<Item = Result<Container>> + '_> {
-        let ids = file::names(&self.containers())?.into_iter();
-        Ok(ids.filter(|it| is_name(it)).filter_map(|id| self.read(&id).transpose()))
+        Ok(self.ids()?.into_iter().filter_map(|id| self.read(&id).transpose()))
+    }
+
+    /// All ids, of containers that are still being made too.
+    pub(crate) fn ids(&self) -> Result<Vec<String>> {
+        Ok(file::names(&self.containers())?.into_iter().filter(|it| is_name(it)).collect())
     }
 
     /// Holds a container while something is done with it, and reads it as it is then.
@@ -170,7 +176,7 @@ mod tests {
     #[test]
     fn what_an_earlier_start_of_the_machine_left_is_cleared_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places { root: folder.path().join("root"), run: folder.path().join("root/run") };
+        let places = Places::new(folder.path().join("root"), folder.path().join("root/run"));
         let left = places.run.join("projects/shop/aa");
         let leave = || {
             fs::create_dir_all(&left).unwrap();

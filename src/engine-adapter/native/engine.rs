@@ -72,7 +72,7 @@ impl Native {
     /// A folder cannot be made or belongs to another user.
     pub fn open(setup: Setup) -> Result<Self> {
         let images = Store::open(&setup.root).map_err(error::image)?;
-        let places = Places { root: setup.root, run: setup.run };
+        let places = Places::new(setup.root, setup.run);
         places.make()?;
         let trash = Trash::new(places.containers(), setup.program.as_deref());
         Ok(Self {

@@ -29,6 +29,7 @@ mod recover;
 mod remark;
 mod resume;
 mod root;
+mod seen;
 mod sentence;
 mod stand;
 mod streams;
@@ -44,7 +45,7 @@ pub use resume::Resumption;
 /// Tells whether containers of a project are in these folders, without making any. What cannot be read is not there.
 #[must_use]
 pub fn has_project(root: &std::path::Path, run: &std::path::Path, project: &str) -> bool {
-    let places = place::Places { root: root.to_owned(), run: run.to_owned() };
+    let places = place::Places::new(root.to_owned(), run.to_owned());
     places.all().is_ok_and(|all| all.iter().any(|it| it.project() == Some(project)))
 }
 

@@ -17,6 +17,7 @@ use rcompose_engine_adapter::NetworkName;
 use rcompose_supervise::{Place, Project};
 
 use crate::error::{self, Result};
+use crate::seen::Seen;
 
 /// The folder under `projects` of containers that belong to no project.
 const NO_PROJECT: &str = "_none";
@@ -26,9 +27,14 @@ const NO_PROJECT: &str = "_none";
 pub(crate) struct Places {
     pub(crate) root: PathBuf,
     pub(crate) run: PathBuf,
+    pub(crate) seen: Seen,
 }
 
 impl Places {
+    pub(crate) fn new(root: impl Into<PathBuf>, run: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), run: run.into(), seen: Seen::default() }
+    }
+
     pub(crate) fn containers(&self) -> PathBuf {
         self.root.join("containers")
     }
@@ -154,7 +160,7 @@ mod tests {
 
     #[test]
     fn no_label_leads_out_of_the_folder() {
-        let places = Places { root: "/r".into(), run: "/s".into() };
+        let places = Places::new("/r", "/s");
         for label in [None, Some(""), Some(".."), Some("../x"), Some("a/b")] {
             assert_eq!(places.project(label).folder(), Path::new("/s/projects/_none"), "{label:?}");
         }

@@ -13,7 +13,7 @@ mod resources;
 mod rights;
 mod seccomp_profile;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod users;
 
 use std::collections::{BTreeMap, HashMap};

@@ -76,7 +76,7 @@ impl Facts {
         let release = uname.release().to_string_lossy().into_owned();
         let is_root = rustix::process::geteuid().is_root();
         let host = rcompose_runtime::host::read().ok();
-        let places = Places { root: root.to_owned(), run: run.to_owned() };
+        let places = Places::new(root.to_owned(), run.to_owned());
         let documents = is_root.then(|| state::documents(&places));
         let mut facts = Self {
             is_root,

@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn documents_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places { root: folder.path().join("root"), run: folder.path().join("run") };
+        let places = Places::new(folder.path().join("root"), folder.path().join("run"));
         assert_eq!(documents(&places), Documents::default());
         places.make().unwrap();
         let write = |path: &Path, text: &str| {

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn an_address_has_one_holder_that_is_there() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places { root: folder.path().join("root"), run: folder.path().join("run") };
+        let places = Places::new(folder.path().join("root"), folder.path().join("run"));
         let request = PoolRequest { subnet: Some("10.1.2.0/29".parse().unwrap()), ..PoolRequest::default() };
         let pool = Pool::new(&request, &[]).unwrap();
         for id in ["a", "b"] {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use rcompose_engine_adapter::{ContainerState, HealthStatus, NetworkName, Result, labels};
 use rcompose_network::dns::{Client, Zone};
@@ -19,7 +20,7 @@ const NAMES_PORT: u16 = 53;
 
 /// A container that is joined to networks.
 pub(super) struct Member {
-    pub(super) container: Container,
+    pub(super) container: Arc<Container>,
     pub(super) joined: Joined,
     pub(super) health: Option<HealthStatus>,
     pub(super) runs: bool,
@@ -28,7 +29,8 @@ pub(super) struct Member {
 /// Finds all containers that are joined to networks, or have ports.
 pub(super) fn members(native: &Native) -> Result<Vec<Member>> {
     let mut found = Vec::new();
-    for container in native.places.all()? {
+    for id in native.places.ids()? {
+        let Some(container) = native.places.shared(&id)? else { continue };
         let joined = Joined::read(&native.places, &container)?;
         if joined.endpoints.is_empty() || joined.leaving {
             continue;

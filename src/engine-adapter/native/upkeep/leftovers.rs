@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn what_somebody_makes_now_is_not_left() {
         let folder = tempfile::tempdir().unwrap();
-        let places = Places { root: folder.path().join("root"), run: folder.path().join("run") };
+        let places = Places::new(folder.path().join("root"), folder.path().join("run"));
         places.make().unwrap();
         assert_eq!(find(&places).unwrap(), []);
         let (half, made) = ("ab".repeat(32), "cd".repeat(32));

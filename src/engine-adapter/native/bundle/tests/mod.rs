@@ -27,7 +27,7 @@ const ID: &str = "0123456789abcdef0123456789abcdef";
 const CONTROLLERS: [&str; 7] = ["blkio", "cpu", "cpuset", "devices", "freezer", "memory", "pids"];
 
 /// A spec that asks for nothing, changed as RFC 7396 has it.
-fn spec(change: &Value) -> ContainerSpec {
+pub(crate) fn spec(change: &Value) -> ContainerSpec {
     let mut plain = json!({
         "name": "web", "image": "busybox:1", "labels": {}, "annotations": {},
         "process": {"environment": {}, "tty": false, "stdin_open": false, "stdin_once": false},
