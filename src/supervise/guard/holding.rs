@@ -147,6 +147,10 @@ impl Guardian {
                 .unwrap_or_default();
             return self.shim_failed(&name, &format!("it ended ({:?}) before it reported; {}", Exit::from_wait(status), words.trim()));
         }
+        // Nobody asks for the status of a shim.
+        if self.departed.remove(&pid) {
+            return;
+        }
         self.others.push(reaped);
         let surplus = self.others.len().saturating_sub(OTHERS);
         self.others.drain(..surplus);

@@ -77,8 +77,8 @@ impl Guardian {
             return;
         };
         let said = FromGuardian::Keep { name: name.to_owned() };
-        if parcel::send(socket, &said, &self.kept.lend(name)).is_err() {
-            self.lose(deputy);
+        if let Err(error) = parcel::send(socket, &said, &self.kept.lend(name)) {
+            self.unsent(deputy, &error);
         }
     }
 
@@ -97,8 +97,8 @@ impl Guardian {
     pub(super) fn lend_kept(&mut self, peer: u64, name: &str) {
         let lent = self.kept.lend(name);
         let sent = self.peers.get(&peer).map(|socket| parcel::send(socket.as_fd(), &FromGuardian::Fine, &lent));
-        if sent.is_some_and(|it| it.is_err()) {
-            self.lose(peer);
+        if let Some(Err(error)) = sent {
+            self.unsent(peer, &error);
         }
     }
 }

@@ -5,7 +5,7 @@ mod kept;
 mod serving;
 mod spoken;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
@@ -62,6 +62,8 @@ struct Guardian {
     holdings: BTreeMap<String, Holding>,
     /// Processes that were left to it and are nobody's first: further ones of containers whose shim was killed.
     others: Vec<Reaped>,
+    /// Numbers of shims that have said that they go, and are not reaped yet.
+    departed: BTreeSet<i32>,
     kept: Kept,
     serving: Serving,
     /// It was told to go.
@@ -212,6 +214,7 @@ impl Guardian {
             count: 0,
             holdings,
             others: Vec::new(),
+            departed: BTreeSet::new(),
             kept: Kept::default(),
             serving: Serving::default(),
             leaving: false,
@@ -312,9 +315,9 @@ impl Guardian {
 
     fn tell(&mut self, peer: u64, said: &FromGuardian) {
         if let Some(socket) = self.peers.get(&peer)
-            && parcel::send(socket, said, &nothing()).is_err()
+            && let Err(error) = parcel::send(socket, said, &nothing())
         {
-            self.lose(peer);
+            self.unsent(peer, &error);
         }
     }
 

@@ -18,6 +18,13 @@ impl Guardian {
         }
     }
 
+    /// A peer could not be told something. One that has closed its end may have said before that it goes: that is heard in its turn.
+    pub(super) fn unsent(&mut self, peer: u64, error: &io::Error) {
+        if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+            self.lose(peer);
+        }
+    }
+
     /// A peer is gone. If it was a shim that did not say so, it was killed: another takes its place.
     pub(super) fn lose(&mut self, peer: u64) {
         if let Some(socket) = self.peers.remove(&peer) {
@@ -124,8 +131,8 @@ impl Guardian {
             holding.take(who, held);
             self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&Held::new())))
         };
-        if sent.is_some_and(|it| it.is_err()) {
-            self.lose(peer);
+        if let Some(Err(error)) = sent {
+            self.unsent(peer, &error);
         }
         self.find_deputy();
     }
@@ -135,6 +142,7 @@ impl Guardian {
             return;
         }
         let before = self.holdings.remove(name).unwrap_or_default();
+        self.departed.extend(before.shim);
         self.find_deputy();
         if before.next.is_some() && !before.asked.is_empty() {
             let holding = Holding { ticket: before.next, asked: before.asked, ..Holding::default() };
