@@ -14,6 +14,7 @@ mod select;
 mod system;
 mod up;
 mod values;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -27,7 +28,7 @@ pub(crate) use image::{
     ImageHistoryArgs, ImageImportArgs, ImageInspectArgs, ImageLoadArgs, ImageLsArgs, ImagePruneArgs, ImagePullArgs, ImagePushArgs,
     ImageRmArgs, ImageSaveArgs, ImageTagArgs, ImageVerb, ImageVerifyArgs, RegistryArgs,
 };
-pub(crate) use list::{LsArgs, PsArgs, State, VersionArgs};
+pub(crate) use list::{LsArgs, PortArgs, PsArgs, State, VersionArgs};
 pub(crate) use logs::LogsArgs;
 pub(crate) use one_off::{ExecArgs, RunArgs};
 pub(crate) use parse::{Parsed, parse};
@@ -38,6 +39,7 @@ pub(crate) use system::{SystemArgs, SystemDfArgs, SystemInfoArgs, SystemPruneArg
 pub(crate) use system::{SystemDisableArgs, SystemDoctorArgs, SystemEnableArgs};
 pub(crate) use up::{CreateArgs, PullWhen, UpArgs};
 pub(crate) use values::grace;
+pub(crate) use watch::{EventsArgs, StatsArgs, WaitArgs};
 
 /// Runs anybody's compose.yaml, with a plan you can read before it happens
 #[derive(Debug, Parser)]
@@ -76,6 +78,16 @@ pub(crate) enum Verb {
     Ls(LsArgs),
     /// Show the output of containers
     Logs(LogsArgs),
+    /// Show what happens to containers
+    Events(EventsArgs),
+    /// Wait until containers have ended
+    Wait(WaitArgs),
+    /// Show where ports are published
+    Port(PortArgs),
+    /// List the processes of containers
+    Top(NamedArgs),
+    /// Show what containers use
+    Stats(StatsArgs),
     /// Check, resolve and print the project
     #[command(alias = "convert")]
     Config(Box<ConfigArgs>),
@@ -125,6 +137,11 @@ impl Verb {
             Self::Ps(_) => "ps",
             Self::Ls(_) => "ls",
             Self::Logs(_) => "logs",
+            Self::Events(_) => "events",
+            Self::Wait(_) => "wait",
+            Self::Port(_) => "port",
+            Self::Top(_) => "top",
+            Self::Stats(_) => "stats",
             Self::Config(_) => "config",
             Self::Pull(_) => "pull",
             Self::Build(_) => "build",
@@ -148,6 +165,5 @@ impl Verb {
 
 /// Verbs of docker compose that this version does not have; they are in no help and no completion.
 pub(crate) const ABSENT: &[&str] = &[
-    "alpha", "attach", "bridge", "commit", "cp", "events", "export", "images", "port", "publish", "push", "scale", "stats", "top",
-    "volumes", "wait", "watch",
+    "alpha", "attach", "bridge", "commit", "cp", "export", "images", "publish", "push", "scale", "volumes", "watch",
 ];

@@ -3,6 +3,7 @@
 mod build;
 mod config;
 mod down;
+mod events;
 mod exec;
 mod graph;
 #[cfg(target_os = "linux")]
@@ -11,14 +12,19 @@ mod image;
 mod login;
 mod logs;
 mod ls;
+mod port;
 mod ps;
 mod pull;
+mod replica;
 mod rm;
 mod run;
 mod select;
+mod stats;
 mod system;
+mod top;
 mod up;
 pub(crate) mod version;
+mod wait;
 
 use crate::args::Verb;
 use crate::failure::Failure;
@@ -35,6 +41,11 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Ps(args) => ps::run(session, &args).await,
         Verb::Ls(args) => ls::run(session, &args).await,
         Verb::Logs(args) => logs::run(session, &args).await,
+        Verb::Events(args) => events::run(session, &args).await,
+        Verb::Wait(args) => wait::run(session, &args).await,
+        Verb::Port(args) => port::run(session, &args).await,
+        Verb::Top(args) => top::run(session, &args).await,
+        Verb::Stats(args) => stats::run(session, &args).await,
         Verb::Config(args) => config::run(session, &args).await,
         Verb::Pull(args) => pull::run(session, &args).await,
         Verb::Build(args) => build::run(session, &args).await,

@@ -25,27 +25,40 @@ pub(crate) fn table(rows: &[Vec<String>], minimum: usize, gap: usize) -> String 
 
 /// Writes a size as docker does: decimal units, four digits. Source: `docker/go-units` `HumanSize`.
 pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 9] = ["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"];
-    #[expect(clippy::cast_precision_loss, reason = "four digits are shown")]
+    size_in(bytes, 4)
+}
+
+/// As [`size`], with so many digits.
+pub(crate) fn size_in(bytes: u64, digits: usize) -> String {
+    scaled(bytes, 1000.0, digits, &["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"])
+}
+
+/// Writes a size in binary units with four digits. Source: `docker/go-units` `BytesSize`.
+pub(crate) fn binary_size(bytes: u64) -> String {
+    scaled(bytes, 1024.0, 4, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"])
+}
+
+fn scaled(bytes: u64, base: f64, digits: usize, units: &[&str]) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a few digits are shown")]
     let mut value = bytes as f64;
     let mut unit = 0;
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
+    while value >= base && unit + 1 < units.len() {
+        value /= base;
         unit += 1;
     }
-    let digits = match value {
-        value if value < 10.0 => 3,
+    let before = match value {
+        value if value < 10.0 => 1,
         value if value < 100.0 => 2,
-        value if value < 1000.0 => 1,
-        _ => 0,
+        value if value < 1000.0 => 3,
+        _ => 4,
     };
-    let number = format!("{value:.digits$}");
+    let number = format!("{value:.0$}", digits.saturating_sub(before));
     let number = if number.contains('.') {
         number.trim_end_matches('0').trim_end_matches('.')
     } else {
         &number
     };
-    format!("{number}{}", UNITS[unit])
+    format!("{number}{}", units[unit])
 }
 
 /// Writes a length of time as docker does: `Less than a second`, `3 minutes`, `About an hour`. Source: `docker/go-units`
@@ -94,6 +107,8 @@ mod tests {
         for (bytes, text) in cases {
             assert_eq!(size(bytes), text);
         }
+        assert_eq!([size_in(1426, 3), size_in(12_345_678, 3), size_in(866, 3)], ["1.43kB", "12.3MB", "866B"]);
+        assert_eq!([0, 1023 << 10, 1 << 30, 1_234_567_890].map(binary_size), ["0B", "1023KiB", "1GiB", "1.15GiB"]);
     }
 
     #[test]

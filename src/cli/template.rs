@@ -3,6 +3,10 @@
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::table::table;
+
+/// Least width of a column. Source: the formatter of the docker command.
+const COLUMN: usize = 10;
 
 /// A template that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +99,11 @@ impl Template {
                 "RunningFor" => "CREATED".into(),
                 "LocalVolumes" => "LOCAL VOLUMES".into(),
                 "ExitCode" => "EXIT CODE".into(),
+                "CPUPerc" => "CPU %".into(),
+                "MemUsage" => "MEM USAGE / LIMIT".into(),
+                "MemPerc" => "MEM %".into(),
+                "NetIO" => "NET I/O".into(),
+                "BlockIO" => "BLOCK I/O".into(),
                 other => other.to_uppercase(),
             },
         };
@@ -200,6 +209,25 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
+}
+
+/// Writes objects as `--format` says: `json`, `table`, `table TEMPLATE`, or a template for each; `columns` is what `table` alone means.
+pub(crate) fn formatted(objects: &[Value], form: &str, columns: &str) -> Result<String, Failure> {
+    if form == "json" {
+        return Ok(objects.iter().map(|object| format!("{}\n", go_json(object))).collect());
+    }
+    let form = if form == "table" { columns } else { form };
+    let Some(columns) = form.strip_prefix("table ") else {
+        let template = Template::parse(form)?;
+        return objects.iter().map(|object| Ok(format!("{}\n", template.fill(object)?))).collect();
+    };
+    let template = Template::parse(columns.trim())?;
+    let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
+    let mut lines = vec![cells(template.headers())];
+    for object in objects {
+        lines.push(cells(template.fill(object)?));
+    }
+    Ok(table(&lines, COLUMN, 3))
 }
 
 /// Writes JSON as Go does: `<`, `>` and `&` are escaped. Source: Go `encoding/json`, `HTMLEscape`.

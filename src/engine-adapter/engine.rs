@@ -7,7 +7,8 @@ use futures::stream::BoxStream;
 
 use crate::{
     Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, EngineEvent, Exec, ExecId, ExecSession, ImageProgress, ImageReference,
-    LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Result, Scope, Session, Stop, TerminalSize, VolumeName, VolumeSpec,
+    LogLine, LogOptions, NetworkName, NetworkSpec, Observed, Processes, PullSpec, Result, Scope, Session, Span, Stop, TerminalSize, Usage,
+    VolumeName, VolumeSpec,
 };
 
 /// Runs containers. Every call is safe to repeat; removing what is absent is success.
@@ -66,7 +67,12 @@ pub trait Engine: fmt::Debug + Send + Sync {
     async fn wait_container(&self, name: &ContainerName) -> Result<i64>;
 
     /// Follows what happens to objects in scope, from now on. Dropping the stream ends it.
-    fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>>;
+    fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
+        self.events_within(scope, Span::default())
+    }
+
+    /// As [`Self::events`], also from before now and up to a point in time.
+    fn events_within(&self, scope: &Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>>;
 
     /// Takes what the engine remarked beside its answers since the last call: what it accepted and does not honour.
     fn remarks(&self) -> Vec<Remark> {
@@ -99,7 +105,7 @@ pub trait Images: fmt::Debug + Send + Sync {
     async fn remove_image(&self, image: &ImageReference) -> Result<()>;
 }
 
-/// Carries bytes.
+/// Carries bytes, and looks into what runs.
 #[async_trait]
 pub trait Streams: fmt::Debug + Send + Sync {
     /// Sends a container's output, whole lines, in the order recorded.
@@ -113,6 +119,12 @@ pub trait Streams: fmt::Debug + Send + Sync {
 
     /// Returns the exit status of an exec; `None` while it runs.
     async fn exec_status(&self, id: &ExecId) -> Result<Option<i64>>;
+
+    /// Lists the processes of a container; [`crate::ErrorKind::Conflict`] where it does not run.
+    async fn top(&self, name: &ContainerName) -> Result<Processes>;
+
+    /// Measures what a container uses; [`crate::ErrorKind::Conflict`] where it does not run.
+    async fn usage(&self, name: &ContainerName) -> Result<Usage>;
 
     /// Resizes the terminal of a container's first process.
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()>;

@@ -17,6 +17,7 @@ mod observed;
 mod resources;
 mod stream;
 mod upkeep;
+mod usage;
 mod volume;
 
 pub use container::{ContainerSpec, DeviceRequest, HostEntry, Logging, Namespaces, Process, Restart, Security, Stop};
@@ -34,9 +35,10 @@ pub use observed::{
 };
 pub use resources::{BlkioDevice, DeviceMapping, Resources, Ulimit};
 pub use stream::{
-    Attach, EngineEvent, EventAction, EventSubject, Exec, ExecId, ExecSession, LogLine, LogOptions, Output, Session, TerminalSize,
+    Attach, EngineEvent, EventAction, EventSubject, Exec, ExecId, ExecSession, LogLine, LogOptions, Output, Session, Span, TerminalSize,
 };
 pub use upkeep::{Discard, Ground, Stock, StockCache, StockContainer, StockImage, StockNetwork, StockVolume, Upkeep, is_made_up};
+pub use usage::{Processes, Usage};
 pub use volume::VolumeSpec;
 
 pub use rcompose_health::{Check, Status as HealthStatus, Test};

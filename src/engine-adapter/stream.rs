@@ -109,6 +109,15 @@ pub struct ExecSession {
     pub session: Option<Session>,
 }
 
+/// From when to when events are told; points in time are seconds since 1970-01-01 UTC, with a fraction as nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// As far back as the engine still knows; `None` is from now on.
+    pub since: Option<(i64, u32)>,
+    /// The stream ends there; `None` is never.
+    pub until: Option<(i64, u32)>,
+}
+
 /// Something that happened on an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineEvent {
@@ -116,8 +125,12 @@ pub struct EngineEvent {
     pub subject: EventSubject,
     /// What happened.
     pub action: EventAction,
+    /// The engine's id of the subject; empty where the engine does not tell.
+    pub id: String,
     /// Labels of the subject.
     pub labels: BTreeMap<String, String>,
+    /// What else is told, by the words of the Docker API: `name`, `image`, `exitCode`, `signal`, …
+    pub details: BTreeMap<String, String>,
     /// Nanoseconds since 1970-01-01 UTC.
     pub time: i64,
 }
@@ -163,4 +176,26 @@ pub enum EventAction {
     Health(crate::HealthStatus),
     /// Anything else, by the engine's word.
     Other(String),
+}
+
+impl EventAction {
+    /// Returns the Docker API's word.
+    #[must_use]
+    pub fn word(&self) -> std::borrow::Cow<'_, str> {
+        use std::borrow::Cow;
+        Cow::Borrowed(match self {
+            Self::Created => "create",
+            Self::Started => "start",
+            Self::Died { .. } => "die",
+            Self::Stopped => "stop",
+            Self::Killed => "kill",
+            Self::Removed => "destroy",
+            Self::Renamed => "rename",
+            Self::Paused => "pause",
+            Self::Unpaused => "unpause",
+            Self::OutOfMemory => "oom",
+            Self::Health(status) => return Cow::Owned(format!("health_status: {}", status.as_str())),
+            Self::Other(word) => word,
+        })
+    }
 }

@@ -28,6 +28,12 @@ pub struct Usage {
     pub memory_limit: Option<u64>,
     /// Bytes of memory that hold files.
     pub cache: Option<u64>,
+    /// Those of them that were not used lately, which the kernel takes first.
+    pub inactive_file: Option<u64>,
+    /// Bytes read from disks.
+    pub read: Option<u64>,
+    /// Bytes written to disks.
+    pub written: Option<u64>,
     /// Processes and threads.
     pub pids: Option<u64>,
     /// Processes and threads that there may be.
@@ -95,11 +101,14 @@ fn of(folders: &[Folder]) -> Usage {
             memory_peak: number(memory, "memory.peak"),
             memory_limit: number(memory, "memory.max"),
             cache: keyed(memory, "memory.stat", "file"),
+            inactive_file: keyed(memory, "memory.stat", "inactive_file"),
+            read: moved(cpu.as_deref(), "io.stat", "rbytes="),
+            written: moved(cpu.as_deref(), "io.stat", "wbytes="),
             oom_kills: memory_kills(folders),
             ..counts
         };
     }
-    let cpu: Option<PathBuf> = place("cpuacct");
+    let (cpu, disks): (Option<PathBuf>, Option<PathBuf>) = (place("cpuacct"), place("blkio"));
     Usage {
         cpu: number(cpu.as_deref(), "cpuacct.usage"),
         cpu_kernel: number(cpu.as_deref(), "cpuacct.usage_sys"),
@@ -108,6 +117,9 @@ fn of(folders: &[Folder]) -> Usage {
         memory_peak: number(memory, "memory.max_usage_in_bytes"),
         memory_limit: limit(number(memory, "memory.limit_in_bytes")),
         cache: keyed(memory, "memory.stat", "cache"),
+        inactive_file: keyed(memory, "memory.stat", "total_inactive_file"),
+        read: moved(disks.as_deref(), "blkio.throttle.io_service_bytes_recursive", "Read "),
+        written: moved(disks.as_deref(), "blkio.throttle.io_service_bytes_recursive", "Write "),
         oom_kills: memory_kills(folders),
         ..counts
     }
@@ -120,6 +132,13 @@ fn number(folder: Option<&Path>, file: &str) -> Option<u64> {
 fn keyed(folder: Option<&Path>, file: &str, key: &str) -> Option<u64> {
     let text = fs::read_to_string(folder?.join(file)).ok()?;
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// Adds up what follows a word in the lines of all disks; source: kernel documentation, "IO Interface Files" and blkio-controller.rst.
+fn moved(folder: Option<&Path>, file: &str, word: &str) -> Option<u64> {
+    let text = fs::read_to_string(folder?.join(file)).ok()?;
+    let figure = |line: &str| line.split_once(word)?.1.split(' ').next()?.parse::<u64>().ok();
+    Some(text.lines().filter_map(figure).fold(0, u64::saturating_add))
 }
 
 #[cfg(test)]
@@ -136,11 +155,14 @@ mod tests {
         write("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n");
         write("memory.limit_in_bytes", "9223372036854771712\n");
         write("pids.current", "3\n");
+        write("memory.stat", "file 9\ninactive_file 5\ncache 8\ntotal_inactive_file 4\n");
+        write("io.stat", "8:0 rbytes=10 wbytes=20 rios=1 wios=2\n8:16 rbytes=1 wbytes=2 rios=1 wios=1\n");
+        write("blkio.throttle.io_service_bytes_recursive", "8:0 Read 3\n8:0 Write 4\n8:16 Read 5\n8:16 Write 6\nTotal 18\n");
         let place = |unified| Folder {
             path: folder.path().to_owned(),
             mount: PathBuf::new(),
             unified,
-            controllers: ["memory", "pids", "cpuacct"].map(str::to_owned).to_vec(),
+            controllers: ["memory", "pids", "cpuacct", "blkio"].map(str::to_owned).to_vec(),
             writes: Vec::new(),
         };
         let v2 = of(&[place(true)]);
@@ -150,5 +172,7 @@ mod tests {
         );
         let v1 = of(&[place(false)]);
         assert_eq!((v1.memory_limit, v1.oom_kills, v1.memory), (None, Some(5), None));
+        assert_eq!((v2.inactive_file, v2.read, v2.written), (Some(5), Some(11), Some(22)));
+        assert_eq!((v1.inactive_file, v1.read, v1.written), (Some(4), Some(8), Some(10)));
     }
 }

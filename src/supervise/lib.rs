@@ -56,7 +56,7 @@ pub use guard::{forget_project, run as guard};
 pub use health::{Checked, Health};
 pub use identity::{Identity, boot};
 pub use launch::{Launcher, Made, Streams};
-pub use oci::Oci;
+pub use oci::{Oci, container};
 pub use place::{Place, Project};
 pub use protocol::Malformed;
 pub use record::{Ended, Phase, Record, Stop};

@@ -34,6 +34,12 @@ struct Known {
     annotations: BTreeMap<String, String>,
 }
 
+/// Returns the container that is made at a place, for who asks what it uses; nothing where none is.
+#[must_use]
+pub fn container(place: &Place) -> Option<Container> {
+    Known::read(place).map(|it| it.container(place))
+}
+
 fn path(place: &Place) -> PathBuf {
     place.folder().join("container.json")
 }

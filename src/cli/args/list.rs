@@ -1,4 +1,4 @@
-//! Flags of the verbs that list: `ps`, `ls`, `version`.
+//! Flags of the verbs that list: `ps`, `ls`, `port`, `version`.
 
 use clap::{Args, ValueEnum};
 
@@ -69,6 +69,23 @@ pub(crate) struct LsArgs {
     /// Names only
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Flags of `port`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PortArgs {
+    /// The service
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: String,
+    /// The port in the container; default: all that are published
+    #[arg(value_name = "PRIVATE_PORT")]
+    pub(crate) private_port: Option<u16>,
+    /// The replica with this number; default: the lowest that runs
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    pub(crate) index: u32,
+    /// `tcp`, `udp` or `sctp`; default: tcp
+    #[arg(long, value_name = "PROTOCOL")]
+    pub(crate) protocol: Option<String>,
 }
 
 /// Flags of `version`.

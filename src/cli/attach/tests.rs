@@ -137,7 +137,9 @@ async fn a_death_told_before_the_lists_show_it_counts() {
     let died = EngineEvent {
         subject: EventSubject::Container("shop-job-1".into()),
         action: EventAction::Died { code: 137 },
+        id: job.id.clone(),
         labels: job.labels.clone(),
+        details: BTreeMap::new(),
         time: 1,
     };
     told.send(Ok(died)).unwrap();

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rcompose_engine_adapter::{ContainerName, ContainerState, Exec, Observed, ObservedContainer, Projects, Scope};
+use rcompose_engine_adapter::{Exec, ObservedContainer, Projects, Scope};
 
+use super::replica::running;
 use crate::args::ExecArgs;
 use crate::bridge::{Controls, carry};
 use crate::failure::Failure;
@@ -36,7 +37,7 @@ pub(crate) async fn run(session: &Session, args: ExecArgs) -> Result<u8, Failure
         .observe(&Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() })
         .await?;
     known_services(&named, std::slice::from_ref(&service), observed.containers.values().filter_map(ObservedContainer::service))?;
-    let name = container(&observed, &service, args.index)?;
+    let name = running(&observed, &service, args.index)?.name.clone();
     if session.globals.dry_run {
         output::line(&format!("exec in container {name}: {}", exec.command.join(" ")))?;
         return Ok(0);
@@ -65,27 +66,4 @@ const INTERRUPT: &str = "interrupted";
 pub(crate) fn environment(session: &Session, given: &[(String, Option<String>)]) -> BTreeMap<String, String> {
     let value = |key: &String, value: &Option<String>| value.clone().or_else(|| session.caller.env.get(key).cloned());
     given.iter().filter_map(|(key, given)| Some((key.clone(), value(key, given)?))).collect()
-}
-
-/// Finds the container with a number, else the running one with the lowest.
-fn container(observed: &Observed, service: &str, index: u32) -> Result<ContainerName, Failure> {
-    let mut candidates: Vec<_> = observed
-        .containers
-        .values()
-        .filter(|it| it.is_listed() && !it.is_oneoff() && it.service() == Some(service))
-        .filter(|it| index == 0 || it.number() == Some(index))
-        .collect();
-    candidates.sort_by_key(|it| (it.state != ContainerState::Running, it.number()));
-    let of = if index == 0 { String::new() } else { format!(" with number {index}") };
-    match candidates.first() {
-        None => Err(Failure::refused_with(
-            format!("service {service} has no container{of}"),
-            format!("`rcompose up -d {service}` makes one; `rcompose run {service}` runs a command in one of its own"),
-        )),
-        Some(found) if found.state != ContainerState::Running => Err(Failure::refused_with(
-            format!("container {} of service {service} is not running: it is {}", found.name, found.state.as_str()),
-            format!("`rcompose start {service}` starts it"),
-        )),
-        Some(found) => Ok(found.name.clone()),
-    }
 }

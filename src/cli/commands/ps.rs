@@ -9,13 +9,10 @@ use crate::args::{PsArgs, State};
 use crate::failure::Failure;
 use crate::output;
 use crate::session::{Named, Session, known_services};
-use crate::table::table;
-use crate::template::{Template, go_json};
+use crate::template::formatted;
 
 use row::Row;
 
-/// Least width of a column. Source: the formatter of the docker command.
-const COLUMN: usize = 10;
 /// The columns of the table.
 const TABLE: &str = "table {{.Name}}\t{{.Image}}\t{{.Command}}\t{{.Service}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}";
 
@@ -38,8 +35,8 @@ pub(crate) async fn run(session: &Session, args: &PsArgs) -> Result<u8, Failure>
         services.iter().map(|service| format!("{service}\n")).collect()
     } else {
         let now = jiff::Timestamp::now();
-        let rows: Vec<Row> = containers.iter().map(|it| Row::of(it, now, !args.no_trunc)).collect();
-        formatted(&rows, &form(session, args)?)?
+        let rows: Vec<_> = containers.iter().map(|it| Row::of(it, now, !args.no_trunc).object()).collect();
+        formatted(&rows, &form(session, args)?, TABLE)?
     };
     output::out(&text)?;
     Ok(0)
@@ -101,25 +98,6 @@ fn form(session: &Session, args: &PsArgs) -> Result<String, Failure> {
     Ok(if form.is_empty() { "table".into() } else { form })
 }
 
-fn formatted(rows: &[Row], form: &str) -> Result<String, Failure> {
-    let objects = rows.iter().map(Row::object);
-    if form == "json" {
-        return Ok(objects.map(|object| format!("{}\n", go_json(&object))).collect());
-    }
-    let form = if form == "table" { TABLE } else { form };
-    let Some(columns) = form.strip_prefix("table ") else {
-        let template = Template::parse(form)?;
-        return objects.map(|object| Ok(format!("{}\n", template.fill(&object)?))).collect();
-    };
-    let template = Template::parse(columns.trim())?;
-    let cells = |line: String| line.split('\t').map(str::to_owned).collect::<Vec<_>>();
-    let mut lines = vec![cells(template.headers())];
-    for object in objects {
-        lines.push(cells(template.fill(&object)?));
-    }
-    Ok(table(&lines, COLUMN, 3))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,8 +106,9 @@ mod tests {
     fn forms_are_those_of_docker_compose() {
         let now = jiff::Timestamp::new(1_700_000_100, 0).unwrap();
         let container = row::tests::container();
-        let rows = [Row::of(&container, now, true)];
-        let all = ["table", "table {{.Name}}\\t{{.Ports}}", "{{.Name}} {{.State}}", "json"].map(|form| formatted(&rows, form).unwrap());
+        let rows = [Row::of(&container, now, true).object()];
+        let all =
+            ["table", "table {{.Name}}\\t{{.Ports}}", "{{.Name}} {{.State}}", "json"].map(|form| formatted(&rows, form, TABLE).unwrap());
         insta::assert_snapshot!(all.join("\n"));
     }
 }

@@ -60,9 +60,19 @@ pub(crate) async fn once(
 ) -> Result<u8, Failure> {
     let named = session.named()?;
     let live = session.engine(Some(named.name())).await?;
-    let lock = session.lock(&live, named.name()).await?;
-    let mut rounds = Rounds::new(session, &live, &named.origins(), session.display(false, false)?);
-    let observed = observe(session, &live, &named).await?;
+    carry_out(session, &named, &live, plan).await
+}
+
+/// As [`once`], for a project and an engine that are known.
+pub(crate) async fn carry_out(
+    session: &Session,
+    named: &Named,
+    live: &Live,
+    plan: impl FnOnce(&str, Option<&Project>, &Observed) -> Result<Plan, PlanError>,
+) -> Result<u8, Failure> {
+    let lock = session.lock(live, named.name()).await?;
+    let mut rounds = Rounds::new(session, live, &named.origins(), session.display(false, false)?);
+    let observed = observe(session, live, named).await?;
     let plan = plan(named.name(), named.project(), &observed).map_err(|error| Failure::plan(error, &named.origins()))?;
     if session.globals.dry_run {
         rounds.print(&[(session.verb, &plan)])?;

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
     Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Discard, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession,
-    Ground, ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Remark, Result,
-    Scope, Session, Stock, Stop, Streams, TerminalSize, Upkeep, VolumeName, VolumeSpec,
+    Ground, ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, Processes, PullSpec, Remark,
+    Result, Scope, Session, Span, Stock, Stop, Streams, TerminalSize, Upkeep, Usage, VolumeName, VolumeSpec,
 };
 use tokio::sync::OnceCell;
 
@@ -134,8 +134,8 @@ impl Engine for Docker {
         crate::containers::wait(&self.api, name, "not-running").await
     }
 
-    fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
-        crate::event::events(self, scope)
+    fn events_within(&self, scope: &Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>> {
+        crate::event::events(self, scope, span)
     }
 }
 
@@ -189,6 +189,14 @@ impl Streams for Docker {
 
     async fn exec_status(&self, id: &ExecId) -> Result<Option<i64>> {
         crate::session::exec_status(&self.api, id).await
+    }
+
+    async fn top(&self, name: &ContainerName) -> Result<Processes> {
+        crate::usage::top(&self.api, name).await
+    }
+
+    async fn usage(&self, name: &ContainerName) -> Result<Usage> {
+        crate::usage::usage(&self.api, name).await
     }
 
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()> {

@@ -7,7 +7,7 @@ use bollard::models::{EventMessage, EventMessageTypeEnum, NetworkInspect, Volume
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
-    ContainerName, EngineEvent, EventAction, EventSubject, HealthStatus, NetworkName, Projects, Result, Scope, VolumeName, labels,
+    ContainerName, EngineEvent, EventAction, EventSubject, HealthStatus, NetworkName, Projects, Result, Scope, Span, VolumeName, labels,
 };
 
 use crate::docker::Docker;
@@ -18,14 +18,18 @@ use crate::transport::{Api, Call, path};
 /// Attributes of an event that are not labels. Source: Docker API, "Monitor events".
 const OWN_ATTRIBUTES: [&str; 9] = ["name", "image", "exitCode", "signal", "oldName", "execID", "execDuration", "container", "type"];
 
-pub(crate) fn events(docker: &Docker, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
+pub(crate) fn events(docker: &Docker, scope: &Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>> {
     let (api, scope) = (docker.api.clone(), scope.clone());
     // From the time of this call, although the request goes out when the stream is first polled.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let since = format!("{}.{:09}", since.as_secs(), since.subsec_nanos());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time = |(seconds, nanoseconds): (i64, u32)| format!("{seconds}.{nanoseconds:09}");
+    let since = span.since.map_or_else(|| format!("{}.{:09}", now.as_secs(), now.subsec_nanos()), time);
     produce(move |mut out| async move {
         let filters = BTreeMap::from([("type", ["container", "network", "volume"])]);
-        let call = Call::get("/events").query("since", &since).query_json("filters", &filters).patient();
+        let mut call = Call::get("/events").query("since", &since).query_json("filters", &filters).patient();
+        if let Some(until) = span.until {
+            call = call.query("until", &time(until));
+        }
         let mut messages = api.values::<EventMessage>(call);
         let mut members = Members::list(&api, &scope).await?;
         while let Some(message) = messages.try_next().await.map_err(|error| while_trying("cannot follow events", error))? {
@@ -106,14 +110,17 @@ fn event(message: EventMessage) -> Option<EngineEvent> {
     let subject = match message.typ? {
         EventMessageTypeEnum::CONTAINER => EventSubject::Container(ContainerName::new(name?)),
         EventMessageTypeEnum::NETWORK => EventSubject::Network(NetworkName::new(name?)),
-        EventMessageTypeEnum::VOLUME => EventSubject::Volume(VolumeName::new(actor.id?)),
+        EventMessageTypeEnum::VOLUME => EventSubject::Volume(VolumeName::new(actor.id.clone()?)),
         _ => return None,
     };
     let code = attributes.get("exitCode").and_then(|code| code.parse().ok()).unwrap_or_default();
+    let (details, labels) = attributes.into_iter().partition(|(key, _)| OWN_ATTRIBUTES.contains(&key.as_str()));
     Some(EngineEvent {
         subject,
         action: action(&message.action?, code),
-        labels: attributes.into_iter().filter(|(key, _)| !OWN_ATTRIBUTES.contains(&key.as_str())).collect(),
+        id: actor.id.unwrap_or_default(),
+        labels,
+        details,
         time: message.time_nano.unwrap_or_else(|| message.time.unwrap_or_default().saturating_mul(1_000_000_000)),
     })
 }
@@ -150,6 +157,7 @@ mod tests {
         let event = event(serde_json::from_value(message).expect("a message")).expect("an event");
         assert_eq!(event.subject, EventSubject::Container("p-web-1".into()));
         assert_eq!(event.action, EventAction::Died { code: 137 });
+        assert_eq!((event.id.as_str(), event.details["image"].as_str(), event.details["exitCode"].as_str()), ("1", "x", "137"));
         assert_eq!(event.labels, BTreeMap::from([("com.docker.compose.project".to_owned(), "p".to_owned())]));
         assert!(is_member(&Scope::project("p"), &event.labels) && !is_member(&Scope::project("q"), &event.labels));
     }

@@ -25,6 +25,7 @@ mod request;
 mod session;
 mod transport;
 mod upkeep;
+mod usage;
 mod version;
 mod volume;
 

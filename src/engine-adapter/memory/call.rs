@@ -51,6 +51,8 @@ calls! {
     Attach = "attach" false,
     Exec = "exec" true,
     ExecStatus = "exec_status" false,
+    Top = "top" false,
+    Usage = "usage" false,
     Resize = "resize" false,
     ResizeExec = "resize_exec" false,
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
     Attachment, ContainerName, ContainerSpec, ContainerState, Engine, EngineEvent, EventAction, NetworkName, NetworkSpec, Observed, Result,
-    Scope, Stop, VolumeName, VolumeSpec,
+    Scope, Span, Stop, VolumeName, VolumeSpec,
 };
 
 use crate::Memory;
@@ -133,8 +133,8 @@ impl Engine for Memory {
         }
     }
 
-    fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
-        self.event_stream(scope.clone())
+    fn events_within(&self, scope: &Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>> {
+        self.event_stream(scope.clone(), span)
     }
 }
 

@@ -25,6 +25,7 @@ mod spec;
 mod state;
 mod stream;
 mod time;
+mod usage;
 mod validate;
 mod volume;
 mod world;

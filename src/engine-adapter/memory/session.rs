@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
-    Attach, ContainerName, ContainerState, EngineError, ErrorKind, Exec, ExecId, ExecSession, LogLine, LogOptions, Output, Result, Session,
-    Streams, TerminalSize,
+    Attach, ContainerName, ContainerState, EngineError, ErrorKind, Exec, ExecId, ExecSession, LogLine, LogOptions, Output, Processes,
+    Result, Session, Streams, TerminalSize, Usage,
 };
 use tokio::io::AsyncWrite;
 use tokio::sync::watch;
@@ -152,6 +152,16 @@ impl Streams for Memory {
     async fn exec_status(&self, id: &ExecId) -> Result<Option<i64>> {
         let _flight = self.enter(CallKind::ExecStatus, &id.0).await?;
         self.world().execs.get(&id.0).map(|exec| exec.status).ok_or_else(|| no_exec(id))
+    }
+
+    async fn top(&self, name: &ContainerName) -> Result<Processes> {
+        let _flight = self.enter(CallKind::Top, name).await?;
+        self.world().processes(name)
+    }
+
+    async fn usage(&self, name: &ContainerName) -> Result<Usage> {
+        let _flight = self.enter(CallKind::Usage, name).await?;
+        self.world().usage(name)
     }
 
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()> {

@@ -1,8 +1,10 @@
 //! Logs and events: what was, then what comes.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use rcompose_engine_adapter::{ContainerName, EngineEvent, EventSubject, LogLine, LogOptions, Result, Scope};
+use rcompose_engine_adapter::{ContainerName, EngineEvent, EventSubject, LogLine, LogOptions, Result, Scope, Span};
 use tokio::sync::watch;
 
 use crate::Memory;
@@ -10,7 +12,7 @@ use crate::call::CallKind;
 use crate::fault::unreachable;
 use crate::observe::in_project;
 use crate::state::Line;
-use crate::time::{epoch, rfc3339};
+use crate::time::{epoch, nanoseconds, rfc3339};
 
 /// What a stream has to send next, and whether that is all.
 pub(crate) struct Batch<T> {
@@ -44,6 +46,7 @@ struct Events {
     memory: Memory,
     changes: watch::Receiver<u64>,
     scope: Scope,
+    span: Span,
     next: usize,
     entered: bool,
 }
@@ -51,7 +54,7 @@ struct Events {
 impl Feed<EngineEvent> for Events {
     async fn next(&mut self) -> Batch<EngineEvent> {
         if self.entered {
-            self.memory.next_change(&mut self.changes).await;
+            self.wait().await;
         } else if let Err(error) = self.memory.enter(CallKind::Events, "").await {
             return Batch::failed(error);
         }
@@ -61,10 +64,34 @@ impl Feed<EngineEvent> for Events {
         }
         let world = self.memory.world();
         let new = world.events.get(self.next..).unwrap_or_default();
-        let items = new.iter().filter(|event| in_scope(&self.scope, event)).cloned().map(Ok).collect();
+        let wanted = |event: &&EngineEvent| in_scope(&self.scope, event) && self.is_within(event.time);
+        let items = new.iter().filter(wanted).cloned().map(Ok).collect();
         self.next += new.len();
-        Batch { items, last: false }
+        let last = self.span.until.is_some_and(|until| epoch(world.now) >= until);
+        Batch { items, last }
     }
+}
+
+impl Events {
+    /// Waits for the next change, but not past the end.
+    async fn wait(&mut self) {
+        let change = self.memory.next_change(&mut self.changes);
+        match self.span.until.map(|until| nanos(until).saturating_sub(nanoseconds(self.memory.world().now))) {
+            None => change.await,
+            Some(left) => {
+                let left = Duration::from_nanos(u64::try_from(left).unwrap_or(0));
+                let _at_the_end = tokio::time::timeout(left, change).await;
+            }
+        }
+    }
+
+    fn is_within(&self, time: i64) -> bool {
+        self.span.since.is_none_or(|since| time >= nanos(since)) && self.span.until.is_none_or(|until| time <= nanos(until))
+    }
+}
+
+fn nanos((seconds, nanoseconds): (i64, u32)) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(nanoseconds))
 }
 
 fn in_scope(scope: &Scope, event: &EngineEvent) -> bool {
@@ -144,9 +171,10 @@ impl Memory {
         stream_of(Logs { memory: self.clone(), changes, name: name.clone(), options: options.clone(), place: None })
     }
 
-    /// Follows events from now on.
-    pub(crate) fn event_stream(&self, scope: Scope) -> BoxStream<'static, Result<EngineEvent>> {
-        let (changes, next) = (self.changes(), self.world().events.len());
-        stream_of(Events { memory: self.clone(), changes, scope, next, entered: false })
+    /// Follows events.
+    pub(crate) fn event_stream(&self, scope: Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>> {
+        let (changes, now) = (self.changes(), self.world().events.len());
+        let next = if span.since.is_some() { 0 } else { now };
+        stream_of(Events { memory: self.clone(), changes, scope, span, next, entered: false })
     }
 }

@@ -161,8 +161,28 @@ impl World {
     }
 
     pub(crate) fn event(&mut self, subject: EventSubject, action: EventAction, labels: BTreeMap<String, String>, at: Duration) {
-        self.events.push(EngineEvent { subject, action, labels, time: nanoseconds(at) });
+        let (id, mut details) = (self.id_of(&subject), BTreeMap::new());
+        if let EventSubject::Container(name) = &subject {
+            details.insert("name".to_owned(), name.to_string());
+        }
+        if let EventAction::Died { code } = &action {
+            details.insert("exitCode".to_owned(), code.to_string());
+        }
+        self.events.push(EngineEvent { subject, action, id, labels, details, time: nanoseconds(at) });
         self.touch();
+    }
+
+    /// Returns the id of something that is or was there.
+    fn id_of(&self, subject: &EventSubject) -> String {
+        match subject {
+            EventSubject::Container(name) => {
+                let here = self.containers.get(name).map(|it| it.id.clone());
+                let before = || self.events.iter().rev().find(|it| it.subject == *subject).map(|it| it.id.clone());
+                here.or_else(before).unwrap_or_default()
+            }
+            EventSubject::Network(name) => self.networks.get(name).map(|it| it.id.clone()).unwrap_or_default(),
+            EventSubject::Volume(name) => name.to_string(),
+        }
     }
 }
 

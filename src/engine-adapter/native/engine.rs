@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
     Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession, Feature,
-    ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PullSpec, Remark, Result, Scope,
-    Session, Stop, Streams, TerminalSize, VolumeName, VolumeSpec,
+    ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, Processes, PullSpec, Remark, Result,
+    Scope, Session, Span, Stop, Streams, TerminalSize, Usage, VolumeName, VolumeSpec,
 };
 use rcompose_image::{Registries, Store};
 use rcompose_network::Firewall;
@@ -20,7 +20,7 @@ use crate::place::Places;
 use crate::remark::Remarks;
 use crate::thread::blocking;
 use crate::trash::Trash;
-use crate::{container, events, images, link, network, observe, streams, volume};
+use crate::{container, events, images, link, measure, network, observe, streams, volume};
 
 /// How registries are reached: asked for when an image is pulled or pushed.
 pub type Reach = Arc<dyn Fn() -> Result<Registries> + Send + Sync>;
@@ -205,8 +205,8 @@ impl Engine for Native {
         self.work(move |it| container::wait(it, &name)).await
     }
 
-    fn events(&self, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
-        events::events(self, scope)
+    fn events_within(&self, scope: &Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>> {
+        events::events(self, scope, span)
     }
 
     fn remarks(&self) -> Vec<Remark> {
@@ -253,6 +253,16 @@ impl Streams for Native {
     async fn exec_status(&self, id: &ExecId) -> Result<Option<i64>> {
         let id = id.clone();
         self.work(move |it| streams::exec_status(it, &id)).await
+    }
+
+    async fn top(&self, name: &ContainerName) -> Result<Processes> {
+        let name = name.clone();
+        self.work(move |it| measure::top(it, &name)).await
+    }
+
+    async fn usage(&self, name: &ContainerName) -> Result<Usage> {
+        let name = name.clone();
+        self.work(move |it| measure::usage(it, &name)).await
     }
 
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()> {

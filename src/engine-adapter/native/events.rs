@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::stream::BoxStream;
-use rcompose_engine_adapter::{EngineEvent, EventAction, EventSubject, Projects, Result, Scope, labels};
+use rcompose_engine_adapter::{ContainerName, EngineEvent, EventAction, EventSubject, Projects, Result, Scope, Span, labels};
 use rcompose_supervise::{Event, Events, What};
 
 use crate::clock;
@@ -18,39 +18,63 @@ use crate::thread::{self, Out};
 
 /// How long nothing may come before it is looked whether somebody listens, and whether there is another project.
 const LOOK: Duration = Duration::from_millis(200);
+/// What is told of a container is of this kind.
+const CONTAINER: &str = "container";
 
 impl Native {
     /// Tells of something done to a container, a network or a volume. That it cannot be told is no reason to undo it.
-    pub(crate) fn tell(&self, kind: &str, name: &str, action: &str, all: &BTreeMap<String, String>) {
+    pub(crate) fn tell(&self, kind: &str, id: &str, name: &str, action: &str, all: &BTreeMap<String, String>) {
         let project = self.places.project(all.get(labels::PROJECT).map(String::as_str));
         let what = What::Told { kind: kind.into(), name: name.into(), action: action.into(), labels: all.clone() };
         let client = rcompose_supervise::Client::new(project, self.program.clone());
-        let _untold = client.tell(&Event { at: clock::now(), container: String::new(), what });
+        let _untold = client.tell(&Event { at: clock::now(), container: id.to_owned(), what });
+    }
+
+    /// As [`Self::tell`], of a container.
+    pub(crate) fn tell_of(&self, container: &Container, action: &str) {
+        self.tell(CONTAINER, &container.id, container.name.as_str(), action, &container.labels);
     }
 }
 
-/// Follows what happens to objects in scope, from now on.
-pub(crate) fn events(native: &Native, scope: &Scope) -> BoxStream<'static, Result<EngineEvent>> {
-    let mut follower = Follower { native: native.clone(), scope: scope.clone(), known: BTreeMap::new(), files: BTreeMap::new() };
+/// Follows what happens to objects in scope. What is known of before now is what stands in the files of projects that are there.
+pub(crate) fn events(native: &Native, scope: &Scope, span: Span) -> BoxStream<'static, Result<EngineEvent>> {
+    let (native, scope) = (native.clone(), scope.clone());
+    let mut follower = Follower { native, scope, span, known: BTreeMap::new(), files: BTreeMap::new() };
     // Opened before this returns: what happens from here on is not missed.
-    let opened = follower.open(false);
+    let opened = follower.open(span.since.is_some());
     thread::stream(move |out| {
         opened?;
         follower.follow(out)
     })
 }
 
+/// What events say of a container beside what happened.
+struct Known {
+    name: ContainerName,
+    image: Option<String>,
+    labels: BTreeMap<String, String>,
+}
+
+impl From<Container> for Known {
+    fn from(container: Container) -> Self {
+        Self { name: container.name, image: Some(container.spec.image.to_string()), labels: container.labels }
+    }
+}
+
 struct Follower {
     native: Native,
     scope: Scope,
+    span: Span,
     /// Containers by id, as they were when they were last seen: an event may be the last that is left of one.
-    known: BTreeMap<String, Container>,
+    known: BTreeMap<String, Known>,
     files: BTreeMap<String, Events>,
 }
 
 impl Follower {
     fn follow(&mut self, out: &Out<EngineEvent>) -> Result<()> {
         while !out.is_closed() {
+            // Looked at first: what came until then is still told.
+            let left = self.span.until.map(|until| Duration::from_nanos(nanoseconds(until).saturating_sub(clock::now())));
             let mut waited = false;
             let folders: Vec<String> = self.files.keys().cloned().collect();
             for folder in &folders {
@@ -60,7 +84,7 @@ impl Follower {
                 } else {
                     LOOK / u32::try_from(folders.len() * 2).unwrap_or(u32::MAX)
                 };
-                while let Some(event) = self.next(folder, limit)? {
+                while let Some(event) = self.next(folder, left.map_or(limit, |it| it.min(limit)))? {
                     if let Some(event) = self.read(event)
                         && !out.send(event)
                     {
@@ -69,8 +93,11 @@ impl Follower {
                 }
                 waited = true;
             }
+            if left.is_some_and(|it| it.is_zero()) {
+                return Ok(());
+            }
             if !waited {
-                std::thread::sleep(LOOK);
+                std::thread::sleep(left.map_or(LOOK, |it| it.min(LOOK)));
             }
             self.open(true)?;
         }
@@ -102,7 +129,7 @@ impl Follower {
             }
         }
         if opened {
-            self.known.extend(places.all()?.into_iter().map(|it| (it.id.clone(), it)));
+            self.known.extend(places.all()?.into_iter().map(|it| (it.id.clone(), it.into())));
         }
         Ok(())
     }
@@ -110,11 +137,21 @@ impl Follower {
     /// Reads an event; nothing where it is out of scope.
     fn read(&mut self, event: Event) -> Option<EngineEvent> {
         let time = i64::try_from(event.at).unwrap_or(i64::MAX);
-        if let What::Told { kind, name, action, labels } = event.what {
+        let mut details = details(&event.what);
+        if let Ok(Some(now)) = self.native.places.read(&event.container) {
+            self.known.insert(event.container.clone(), now.into());
+        }
+        let (subject, action, labels) = if let What::Told { kind, name, action, labels } = event.what {
             let subject = match kind.as_str() {
                 "network" => EventSubject::Network(name.into()),
                 "volume" => EventSubject::Volume(name.into()),
-                _ => EventSubject::Container(name.into()),
+                _ => {
+                    let name = ContainerName::from(name);
+                    // One that is gone by now: what follows of it in the file has no name.
+                    let unseen = || Known { name: name.clone(), image: None, labels: labels.clone() };
+                    self.known.entry(event.container.clone()).or_insert_with(unseen);
+                    EventSubject::Container(name)
+                }
             };
             let action = match action.as_str() {
                 "create" => EventAction::Created,
@@ -122,18 +159,24 @@ impl Follower {
                 "rename" => EventAction::Renamed,
                 _ => EventAction::Other(action),
             };
-            return self.in_scope(EngineEvent { subject, action, labels, time });
+            (subject, action, labels)
+        } else {
+            let known = self.known.get(&event.container)?;
+            (EventSubject::Container(known.name.clone()), action(event.what), known.labels.clone())
+        };
+        if let EventSubject::Container(name) = &subject {
+            let image = self.known.get(&event.container).and_then(|it| it.image.clone());
+            details.extend(image.map(|it| ("image".to_owned(), it)));
+            details.insert("name".to_owned(), name.to_string());
         }
-        if let Ok(Some(now)) = self.native.places.read(&event.container) {
-            self.known.insert(event.container.clone(), now);
-        }
-        let container = self.known.get(&event.container)?;
-        let subject = EventSubject::Container(container.name.clone());
-        let labels = container.labels.clone();
-        self.in_scope(EngineEvent { subject, action: action(event.what), labels, time })
+        self.wanted(EngineEvent { subject, action, id: event.container, labels, details, time })
     }
 
-    fn in_scope(&self, event: EngineEvent) -> Option<EngineEvent> {
+    fn wanted(&self, event: EngineEvent) -> Option<EngineEvent> {
+        let time = u64::try_from(event.time).unwrap_or(0);
+        if self.span.since.is_some_and(|it| time < nanoseconds(it)) || self.span.until.is_some_and(|it| time > nanoseconds(it)) {
+            return None;
+        }
         let named = match &event.subject {
             EventSubject::Container(name) => self.scope.containers.contains(name),
             EventSubject::Network(name) => self.scope.networks.contains(name),
@@ -141,6 +184,22 @@ impl Follower {
         };
         (named || in_scope(&self.scope.projects, &event.labels)).then_some(event)
     }
+}
+
+/// What the Docker API says beside the words of an action.
+fn details(what: &What) -> BTreeMap<String, String> {
+    let detail = match what {
+        What::Die { exit, .. } => ("exitCode", stand::exit_code(exit).to_string()),
+        What::Kill { signal } => ("signal", signal.to_string()),
+        What::ExecDie { exit, .. } => ("exitCode", stand::exit_code(exit).to_string()),
+        _ => return BTreeMap::new(),
+    };
+    BTreeMap::from([(detail.0.to_owned(), detail.1)])
+}
+
+/// A point in time as a clock counts it; before 1970 there is none.
+fn nanoseconds((seconds, nanoseconds): (i64, u32)) -> u64 {
+    u64::try_from(seconds).map_or(0, |it| it.saturating_mul(1_000_000_000).saturating_add(u64::from(nanoseconds)))
 }
 
 fn action(what: What) -> EventAction {

@@ -22,6 +22,7 @@ mod file;
 mod groups;
 mod images;
 mod link;
+mod measure;
 mod network;
 mod observe;
 mod place;

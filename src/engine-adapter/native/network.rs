@@ -102,7 +102,7 @@ fn make(native: &Native, spec: &NetworkSpec, labels: BTreeMap<String, String>) -
     }
     let document = Network { form: FORM, id, created: clock::now(), spec: spec.clone(), labels, pools };
     file::write(&places.networks().join(format!("{}.json", spec.name)), &document)?;
-    native.tell("network", spec.name.as_str(), "create", &document.labels);
+    native.tell("network", &document.id, spec.name.as_str(), "create", &document.labels);
     ensure(native, &document)
 }
 
@@ -236,7 +236,7 @@ pub(crate) fn remove(native: &Native, name: &NetworkName) -> Result<()> {
     }
     file::remove_folder(&places.leases(name))?;
     file::remove(&places.networks().join(format!("{name}.json")))?;
-    native.tell("network", name.as_str(), "destroy", &network.labels);
+    native.tell("network", &network.id, name.as_str(), "destroy", &network.labels);
     let project = network.labels.get(labels::PROJECT).map(String::as_str);
     refresh(native, &places.project_name(project))?;
     native.forget_project(project)

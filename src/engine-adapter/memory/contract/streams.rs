@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use rcompose_engine_adapter::{
-    Attach, ContainerName, EngineEvent, ErrorKind, EventAction, EventSubject, Exec, LogOptions, Scope, TerminalSize,
+    Attach, ContainerName, EngineEvent, ErrorKind, EventAction, EventSubject, Exec, LogOptions, Scope, Span, TerminalSize,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -25,7 +25,10 @@ pub(super) fn cases() -> Vec<Case> {
         exec_with_a_terminal_has_one_output,
         exec_detached,
         exec_needs_a_running_container,
+        processes_are_listed,
+        usage_is_measured,
         events_tell_a_life,
+        events_of_before_are_told_again,
     ]
 }
 
@@ -172,6 +175,38 @@ async fn exec_needs_a_running_container(site: &Site) -> Verdict {
     Ok(())
 }
 
+async fn processes_are_listed(site: &Site) -> Verdict {
+    let name = site.start(&site.idle("a")).await?;
+    let found = site.streams.top(&name).await?;
+    ensure!(found.rows.iter().all(|it| it.len() == found.titles.len()), "rows and titles differ: {found:?}");
+    let column = |title: &str| found.titles.iter().position(|it| it == title);
+    let (Some(command), Some(pid)) = (column("CMD"), column("PID")) else {
+        return Err(Broken(format!("PID or CMD is missing: {found:?}")));
+    };
+    ensure!(found.rows.iter().any(|it| it[command].contains("sleep 1000")), "its process is missing: {found:?}");
+    ensure!(found.rows.iter().all(|it| it[pid].parse::<u32>().is_ok()), "a number is none: {found:?}");
+    site.engine.kill_container(&name, "SIGKILL").await?;
+    site.wait(&name).await?;
+    fails(site.streams.top(&name).await, ErrorKind::Conflict, "listing the processes of what does not run")?;
+    fails(site.streams.top(&site.name("never")).await, ErrorKind::NotFound, "listing the processes of nothing")?;
+    Ok(())
+}
+
+async fn usage_is_measured(site: &Site) -> Verdict {
+    let name = site.start(&site.idle("a")).await?;
+    let first = site.streams.usage(&name).await?;
+    ensure!(first.processes >= 1 && first.memory > 0, "a container that runs uses something: {first:?}");
+    ensure!(first.memory < first.memory_limit, "it uses more than there is: {first:?}");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let second = site.streams.usage(&name).await?;
+    ensure!(second.at > first.at && second.cpu >= first.cpu, "time goes back: {first:?}, {second:?}");
+    site.engine.kill_container(&name, "SIGKILL").await?;
+    site.wait(&name).await?;
+    fails(site.streams.usage(&name).await, ErrorKind::Conflict, "measuring what does not run")?;
+    fails(site.streams.usage(&site.name("never")).await, ErrorKind::NotFound, "measuring nothing")?;
+    Ok(())
+}
+
 async fn events_tell_a_life(site: &Site) -> Verdict {
     let spec = site.idle("a");
     let mut events = site.engine.events(&Scope::project(&site.project));
@@ -200,6 +235,37 @@ async fn events_tell_a_life(site: &Site) -> Verdict {
         "labels are missing: {seen:?}"
     );
     ensure!(seen.windows(2).all(|pair| pair[0].time <= pair[1].time), "the times go back: {seen:?}");
+    Ok(())
+}
+
+async fn events_of_before_are_told_again(site: &Site) -> Verdict {
+    let mut events = site.engine.events(&Scope::project(&site.project));
+    let early = timeout(Duration::from_millis(300), events.next()).await;
+    ensure!(early.is_err(), "there is an event before anything happened: {early:?}");
+    let name = site.start(&site.shell("a", "exit 3")).await?;
+    site.wait(&name).await?;
+    let mut seen: Vec<EngineEvent> = Vec::new();
+    while seen.last().is_none_or(|event| event.action != EventAction::Died { code: 3 }) {
+        match timeout(Duration::from_secs(10), events.next()).await {
+            Ok(Some(event)) => seen.push(event?),
+            other => return Err(Broken(format!("after {seen:?} came {other:?}"))),
+        }
+    }
+    let id = site.see(&name).await?.id;
+    let own = |it: &&EngineEvent| it.subject == EventSubject::Container(name.clone());
+    ensure!(
+        seen.iter().filter(own).all(|it| it.id == id && it.details["name"] == name.as_str()),
+        "ids or names are wrong: {seen:?}"
+    );
+    let point = |event: &EngineEvent| {
+        let nanoseconds = event.time.rem_euclid(1_000_000_000);
+        (event.time.div_euclid(1_000_000_000), u32::try_from(nanoseconds).unwrap_or(0))
+    };
+    let span = Span { since: seen.first().map(point), until: seen.last().map(point) };
+    // It ends by itself.
+    let again = site.collect(site.engine.events_within(&Scope::project(&site.project), span), "past").await?;
+    let again: Vec<EngineEvent> = again.into_iter().collect::<Result<_, _>>()?;
+    ensure!(life(&name, &again) == life(&name, &seen), "told again it is {again:?}, and was {seen:?}");
     Ok(())
 }
 

@@ -121,7 +121,7 @@ impl Half<'_> {
         document.volumes = self.volumes(&document, &root)?;
         mounts::put_files(self.native, &document)?;
         file::write(&place.document(), &document)?;
-        self.native.tell("container", document.name.as_str(), "create", &document.labels);
+        self.native.tell_of(&document, "create");
         Ok(())
     }
 

@@ -193,7 +193,7 @@ pub(crate) fn rename(native: &Native, from: &ContainerName, to: &ContainerName) 
     let old = std::mem::replace(&mut container.name, to.clone());
     file::write(&places.container(&container.id).document(), &container)?;
     file::remove(&places.names().join(old.as_str()))?;
-    native.tell("container", to.as_str(), "rename", &container.labels);
+    native.tell_of(&container, "rename");
     link::renamed(native, &container)
 }
 

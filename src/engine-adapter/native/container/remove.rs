@@ -59,7 +59,7 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
     std::fs::rename(&folder, &gone).map_err(error::file("remove", &folder))?;
     file::remove(&places.names().join(container.name.as_str()))?;
     native.trash.filled();
-    native.tell("container", container.name.as_str(), "destroy", &container.labels);
+    native.tell_of(&container, "destroy");
     native.forget_project(container.project())?;
     if volumes {
         for bound in container.volumes.iter().filter(|it| it.anonymous) {
