@@ -81,7 +81,7 @@ pub(crate) fn notices(notices: &[rcompose_planner::Notice], origins: &Origins, c
 
 /// Puts into words what the engine said beside an answer.
 pub(crate) fn remark(remark: &Remark, caller: &Caller, paint: Paint) -> String {
-    let entry = Entry::warning(format!("{}: {}", remark.container, remark.text)).note("the engine made the container and said so");
+    let entry = Entry::warning(format!("{}: {}", remark.container, remark.text)).note("the engine did what was asked and said so");
     Words { caller, paint }.entry(&entry)
 }
 

@@ -56,6 +56,7 @@ impl<'a> Rounds<'a> {
     pub(crate) async fn execute(&mut self, plan: &Plan) -> Result<(), Failure> {
         self.show_notices(plan);
         if plan.is_empty() {
+            self.show_remarks();
             return Ok(());
         }
         let outcome = self.run(plan).await?;
@@ -100,11 +101,16 @@ impl<'a> Rounds<'a> {
             self.display.event(&event);
         }
         self.display.finish(&outcome);
+        self.show_remarks();
+        Ok(outcome)
+    }
+
+    /// Shows what the engine said beside its answers.
+    fn show_remarks(&mut self) {
         for remark in self.live.engines.engine.remarks() {
             let text = report::remark(&remark, &self.session.caller, self.session.err);
             self.display.say(text.trim_end());
         }
-        Ok(outcome)
     }
 
     fn wind_down(&mut self, requests: u32, cancel: &Cancel) {

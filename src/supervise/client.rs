@@ -145,6 +145,13 @@ impl Client {
         }
     }
 
+    /// Returns the number of the process that is guardian, or was the last one; nothing before the first. What is kept may be lost where
+    /// it is another than before.
+    #[must_use]
+    pub fn guardian(&self) -> Option<u32> {
+        patience::guardian(&self.project)
+    }
+
     /// Keeps something no longer. What is not kept is released.
     ///
     /// # Errors
@@ -361,6 +368,14 @@ impl Control {
     /// The shim is gone.
     pub fn followed(&mut self) -> Result<()> {
         self.fine(&Request::Followed)
+    }
+
+    /// Says that it is to be removed once it has ended: what a full disk does not take of its output is not waited for.
+    ///
+    /// # Errors
+    /// The shim is gone.
+    pub fn discard(&mut self) -> Result<()> {
+        self.fine(&Request::Discard)
     }
 
     /// Freezes its processes.

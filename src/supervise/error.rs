@@ -34,6 +34,14 @@ pub enum SuperviseError {
         /// What the parser says.
         source: serde_json::Error,
     },
+    /// A file was written by a later version.
+    #[error("{} was written by a newer rcompose (form {form}); use that version; nothing was changed", path.display())]
+    Newer {
+        /// Which.
+        path: PathBuf,
+        /// Its form.
+        form: u32,
+    },
     /// What was said on a control socket is no message.
     #[error("control socket")]
     Protocol(#[from] Malformed),

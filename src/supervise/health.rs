@@ -2,12 +2,13 @@
 //! probed, and of this boot only, so that no disk waits for it.
 
 use std::fs;
-use std::io;
 
 use rcompose_health::{Monitor, Status};
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::place::Place;
+use crate::record;
 
 /// Results that are kept, and bytes of the output of each. Source: Docker, `HealthcheckResult`.
 pub(crate) const KEPT: usize = 5;
@@ -49,10 +50,8 @@ impl Health {
     }
 
     /// Written at once or not at all.
-    pub(crate) fn write(&self, place: &Place) -> io::Result<()> {
-        let (path, draft) = (place.health(), place.health().with_extension("new"));
-        fs::write(&draft, serde_json::to_vec(self)?)?;
-        fs::rename(draft, path)
+    pub(crate) fn write(&self, place: &Place) -> Result<()> {
+        record::exchange(&place.health(), &serde_json::to_vec(self).unwrap_or_default(), false)
     }
 
     pub(crate) fn keep(&mut self, checked: Checked) {

@@ -17,6 +17,11 @@ fn is_stopped(pid: u32) -> bool {
     text.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
 }
 
+/// Returns the number of a guardian's process, or of the last one that was.
+pub(crate) fn guardian(project: &Project) -> Option<u32> {
+    std::fs::read_to_string(project.lock()).ok()?.trim().parse().ok()
+}
+
 /// Waits until a guardian has said something, as long as that takes, unless it is stopped.
 pub(crate) fn await_answer(project: &Project, socket: &OwnedFd) -> Result<()> {
     let mut since: Option<Instant> = None;
@@ -27,8 +32,7 @@ pub(crate) fn await_answer(project: &Project, socket: &OwnedFd) -> Result<()> {
             Ok(_) => return Ok(()),
             Err(errno) => return Err(SuperviseError::step("wait for the guardian")(errno)),
         }
-        let pid = std::fs::read_to_string(project.lock()).ok().and_then(|it| it.trim().parse::<u32>().ok());
-        let Some(pid) = pid.filter(|it| is_stopped(*it)) else {
+        let Some(pid) = guardian(project).filter(|it| is_stopped(*it)) else {
             since = None;
             continue;
         };

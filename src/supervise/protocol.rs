@@ -57,6 +57,8 @@ pub(crate) enum Request {
     Follow,
     /// What follows from its end is done.
     Followed,
+    /// It is to be removed: output that a full disk does not take is not waited for.
+    Discard,
 }
 
 /// What a shim answers.
@@ -141,6 +143,7 @@ impl Request {
             Self::ExecWait(id) => write(12, &id.to_le_bytes()),
             Self::Follow => write(13, &[]),
             Self::Followed => write(14, &[]),
+            Self::Discard => write(15, &[]),
         }
     }
 
@@ -170,7 +173,8 @@ impl Request {
             (12, [a, b, c, d, e, f, g, h]) => Self::ExecWait(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h])),
             (13, []) => Self::Follow,
             (14, []) => Self::Followed,
-            (1..=14, _) => return Err(Malformed::Content(kind)),
+            (15, []) => Self::Discard,
+            (1..=15, _) => return Err(Malformed::Content(kind)),
             _ => return Err(Malformed::Kind(kind)),
         };
         Ok(Some((request, used)))
@@ -228,6 +232,7 @@ mod tests {
             any::<u64>().prop_map(Request::ExecWait),
             Just(Request::Follow),
             Just(Request::Followed),
+            Just(Request::Discard),
         ]
     }
 

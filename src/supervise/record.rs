@@ -6,6 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, SuperviseError};
@@ -100,6 +102,12 @@ pub struct Ended {
 
 const FORM: u32 = 1;
 
+/// The form that a record says it has.
+#[derive(Deserialize)]
+struct Formed {
+    form: u32,
+}
+
 /// Nanoseconds since 1970 in RFC 3339; without any, what Docker prints then.
 fn moment(at: Option<u64>) -> String {
     let time = at.and_then(|it| jiff::Timestamp::from_nanosecond(i128::from(it)).ok());
@@ -170,18 +178,27 @@ impl Record {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(SuperviseError::file("read", path))?,
         };
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|source| SuperviseError::Malformed { path: path.to_owned(), source })
+        let newer = |form| SuperviseError::Newer { path: path.to_owned(), form };
+        match serde_json::from_slice::<Self>(&text) {
+            Ok(found) if found.form > FORM => Err(newer(found.form)),
+            Ok(found) => Ok(Some(found)),
+            Err(source) => Err(match serde_json::from_slice(&text) {
+                // What it holds beside is for that version to know.
+                Ok(Formed { form }) if form > FORM => newer(form),
+                _ => SuperviseError::Malformed { path: path.to_owned(), source },
+            }),
+        }
     }
 
-    /// Writes it so that a loss of power finds the old one or the new one.
+    /// Writes it so that a loss of power finds the old one or the new one. Once it was written, a full disk does not keep it from being
+    /// written again: beside it lies a spare file of its length.
     ///
     /// # Errors
     /// A file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         let written = Self { health: None, ..self.clone() };
-        put(path, &serde_json::to_vec(&written).unwrap_or_default())
+        exchange(path, &serde_json::to_vec(&written).unwrap_or_default(), true)?;
+        sync_folder(path)
     }
 }
 
@@ -198,10 +215,51 @@ pub(crate) fn put(path: &Path, content: &[u8]) -> Result<()> {
         .map_err(failed)?;
     file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
     fs::rename(&draft, path).map_err(failed)?;
+    sync_folder(path)
+}
+
+fn sync_folder(path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder)
         .and_then(|it| it.sync_all())
         .map_err(SuperviseError::file("write the folder", folder))
+}
+
+/// Bytes in which files take space; a spare is a whole number of them.
+const BLOCK: usize = 4096;
+
+/// Writes a file at once or not at all: into the spare, which then changes places with it. Where there is none, as for the first time, or
+/// the document has grown, space is needed. What is not durable no disk is waited for.
+pub(crate) fn exchange(path: &Path, content: &[u8], durable: bool) -> Result<()> {
+    let spare = path.with_extension("spare");
+    let fill = |path: &Path, content: &[u8]| fill(path, content, durable);
+    fill(&spare, content).map_err(SuperviseError::file("write", path))?;
+    match renameat_with(CWD, &spare, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => {}
+        // The first one needs a spare of its own, or else it is not written: what follows must not find the disk full.
+        Err(Errno::NOENT) => {
+            let next = path.with_extension("new");
+            let made = fill(&next, &[]).and_then(|()| fs::rename(&spare, path)).and_then(|()| fs::rename(&next, &spare));
+            made.map_err(|error| {
+                let _ = fs::remove_file(&next);
+                SuperviseError::file("write", path)(error)
+            })?;
+        }
+        // A file system that cannot do that: the spare is used up.
+        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(&spare, path).map_err(SuperviseError::file("write", path))?,
+        Err(errno) => return Err(SuperviseError::file("write", path)(errno.into())),
+    }
+    Ok(())
+}
+
+/// Writes a file over what it held, filled up with empty lines: it takes no more space than before unless it must.
+fn fill(path: &Path, content: &[u8], durable: bool) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let length = usize::try_from(file.metadata()?.len()).unwrap_or(0).max(BLOCK).max(content.len());
+    let mut text = content.to_vec();
+    text.resize(length.next_multiple_of(BLOCK), b'\n');
+    file.write_all(&text)?;
+    if durable { file.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -221,8 +279,27 @@ mod tests {
         record.ended = Some(Ended { exit: Exit::Unknown, at: 5 });
         record.write(&path).unwrap();
         assert_eq!(Record::read(&path).unwrap(), Some(record));
+        let spare = fs::metadata(folder.path().join("state.spare")).unwrap();
+        assert_eq!((spare.len(), fs::read_dir(folder.path()).unwrap().count()), (4096, 2));
+        for newer in ["{\"form\":2}".to_owned(), fs::read_to_string(&path).unwrap().replace("\"form\":1", "\"form\":9")] {
+            fs::write(&path, newer).unwrap();
+            assert!(matches!(Record::read(&path), Err(SuperviseError::Newer { .. })));
+        }
         fs::write(&path, "{").unwrap();
         assert!(matches!(Record::read(&path), Err(SuperviseError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_record_that_shrinks_and_grows_is_the_one_that_was_written_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        for length in [10, 9000, 0, 5000, 20_000, 3] {
+            let mut record = Record::new("boot".to_owned(), length);
+            record.warnings.push("w".repeat(usize::try_from(length).unwrap()));
+            record.write(&path).unwrap();
+            assert_eq!(Record::read(&path).unwrap(), Some(record), "{length}");
+            assert_eq!(fs::metadata(&path).unwrap().len() % 4096, 0);
+        }
     }
 
     #[test]

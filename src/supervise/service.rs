@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rcompose_network::Protocol;
 use rcompose_network::dns::{Client, Zone};
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, SuperviseError};
 use crate::place::{self, Project};
+use crate::record;
 
 /// What is to be served.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,13 +62,16 @@ impl Service {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Writes it at once or not at all. It is of this boot only, so no disk waits for it.
+    /// Writes it at once or not at all; that there is nothing to serve needs no space.
     pub(crate) fn write(&self, project: &Project) -> Result<()> {
         place::private(project.folder())?;
         let path = Self::path(project);
-        let draft = path.with_extension("new");
-        let failed = |path: &Path| SuperviseError::file("write", path.to_owned());
-        fs::write(&draft, serde_json::to_vec(self).unwrap_or_default()).map_err(failed(&draft))?;
-        fs::rename(&draft, &path).map_err(failed(&path))
+        if *self != Self::default() {
+            return record::exchange(&path, &serde_json::to_vec(self).unwrap_or_default(), false);
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SuperviseError::file("remove", path)(error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 }

@@ -47,21 +47,7 @@ impl Ground {
     }
 
     fn import(&self) {
-        let tree = self.folder.path().join("image");
-        for folder in ["bin", "etc", "tmp", "root", "var", "home/user"] {
-            std::fs::create_dir_all(tree.join(folder)).unwrap();
-        }
-        std::fs::copy("/bin/busybox", tree.join("bin/busybox")).unwrap();
-        for applet in APPLETS {
-            std::os::unix::fs::symlink("busybox", tree.join("bin").join(applet)).unwrap();
-        }
-        std::fs::write(tree.join("bin/printenv"), PRINTENV).unwrap();
-        std::fs::set_permissions(tree.join("bin/printenv"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        std::fs::write(tree.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n").unwrap();
-        std::fs::write(tree.join("etc/group"), "root:x:0:\nuser:x:1000:\nwheel:x:10:user\n").unwrap();
-        let archive = self.folder.path().join("image.tar");
-        let tar = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&tree).arg(".").status().unwrap();
-        assert!(tar.success());
+        let archive = archive(self.folder.path());
         self.ok(&["image", "import", "--change", "ENV PATH=/bin", archive.to_str().unwrap(), IMAGE]);
     }
 
@@ -79,6 +65,26 @@ impl Ground {
         assert!(output.status.success(), "{words:?}: {said}");
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
+}
+
+/// Makes the archive of the image that the tests run.
+pub(crate) fn archive(folder: &Path) -> PathBuf {
+    let tree = folder.join("image");
+    for folder in ["bin", "etc", "tmp", "root", "var", "home/user"] {
+        std::fs::create_dir_all(tree.join(folder)).unwrap();
+    }
+    std::fs::copy("/bin/busybox", tree.join("bin/busybox")).unwrap();
+    for applet in APPLETS {
+        std::os::unix::fs::symlink("busybox", tree.join("bin").join(applet)).unwrap();
+    }
+    std::fs::write(tree.join("bin/printenv"), PRINTENV).unwrap();
+    std::fs::set_permissions(tree.join("bin/printenv"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(tree.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n").unwrap();
+    std::fs::write(tree.join("etc/group"), "root:x:0:\nuser:x:1000:\nwheel:x:10:user\n").unwrap();
+    let archive = folder.join("image.tar");
+    let tar = Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(&tree).arg(".").status().unwrap();
+    assert!(tar.success());
+    archive
 }
 
 pub(crate) fn open(root: &Path) -> Native {

@@ -24,6 +24,7 @@ pub(crate) async fn run(session: &Session, args: &PsArgs) -> Result<u8, Failure>
     let observed = live
         .observe(&Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() })
         .await?;
+    session.say_remarks(&live);
     known_services(&named, &args.services, observed.containers.values().filter_map(ObservedContainer::service))?;
     let containers = chosen(args, &states, &named, &observed);
     let text = if args.quiet {

@@ -9,6 +9,7 @@ use rcompose_executor::Engines;
 use super::{Session, context};
 use crate::args::EngineChoice;
 use crate::failure::Failure;
+use crate::report;
 
 /// An engine that answered.
 #[derive(Debug, Clone)]
@@ -130,6 +131,15 @@ impl Session {
         let address = docker.address().to_owned();
         let engines = Engines { engine: docker.clone(), images: docker.clone(), streams: docker.clone() };
         Ok(Chosen { live: Live { engines, local, address }, upkeep: docker, why: why.to_owned() })
+    }
+}
+
+impl Session {
+    /// Says what an engine remarked while it was looked at, where nothing is done that would say so.
+    pub(crate) fn say_remarks(&self, live: &Live) {
+        for remark in live.engines.engine.remarks() {
+            self.say(report::remark(&remark, &self.caller, self.err).trim_end());
+        }
     }
 }
 

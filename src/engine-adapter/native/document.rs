@@ -8,7 +8,7 @@ use rcompose_engine_adapter::{
 use rcompose_network::ipam::Pool;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, conflict};
+use crate::error::{Result, newer};
 
 /// The form in which documents are written. A newer one is refused, never overwritten.
 pub(crate) const FORM: u32 = 1;
@@ -89,14 +89,15 @@ pub(crate) struct Volume {
     pub(crate) labels: BTreeMap<String, String>,
     /// Nothing was put into it yet: the first container that mounts it brings the image's content.
     pub(crate) fresh: bool,
+    /// The image's content is being brought: what there is of it may be half, where whoever brought it was cut off.
+    #[serde(default)]
+    pub(crate) filling: bool,
 }
 
 /// Refuses what another version wrote.
 pub(crate) fn check_form(what: &str, name: &str, form: u32) -> Result<()> {
     if form > FORM {
-        return Err(conflict(format!(
-            "{what} {name} was written by a newer rcompose (form {form}, this one knows {FORM}); use that version; nothing was changed"
-        )));
+        return Err(newer(&format!("{what} {name}"), form));
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ pub(crate) fn file<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::E
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Other,
         };
-        let full = error.kind() == io::ErrorKind::StorageFull;
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
         let hint = if full {
             ": the disk is full; free some of it, then repeat the command"
         } else {
@@ -28,10 +28,24 @@ pub(crate) fn file<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::E
     }
 }
 
+/// Tells whether something failed for want of space.
+pub(crate) fn is_full(error: &EngineError) -> bool {
+    let cause = std::error::Error::source(error).and_then(|it| it.downcast_ref::<io::Error>());
+    cause.is_some_and(|it| matches!(it.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+}
+
 /// As [`file`], for what a file holds.
 pub(crate) fn malformed(path: &Path, error: serde_json::Error) -> EngineError {
-    let message = format!("{} cannot be understood: it was written by another version, or damaged; nothing was changed", path.display());
+    let message = format!("{} cannot be understood: it is damaged, and there is no copy of it; nothing was changed", path.display());
     EngineError::new(ErrorKind::Other, message).caused_by(error)
+}
+
+/// Refuses what another version wrote.
+pub(crate) fn newer(what: &str, form: u32) -> EngineError {
+    let known = crate::document::FORM;
+    conflict(format!(
+        "{what} was written by a newer rcompose (form {form}, this one knows {known}); use that version; nothing was changed"
+    ))
 }
 
 pub(crate) fn absent(what: &str, name: impl std::fmt::Display) -> EngineError {

@@ -3,13 +3,14 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::FlockOperation;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use crate::document::FORM;
 use crate::error::{self, Result};
 
 /// Makes a folder that only its owner may enter, and those above it.
@@ -21,19 +22,44 @@ pub(crate) fn private(folder: &Path) -> Result<()> {
         .map_err(error::file("make the folder", folder))
 }
 
-/// Reads a document; nothing where there is none.
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error::file("read", path)(error)),
-        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|it| error::malformed(path, it)),
-    }
+/// The form that a document says it has.
+#[derive(Deserialize)]
+struct Formed {
+    form: u32,
 }
 
-/// Writes a document so that a loss of power finds the old one or the new one.
+/// Reads a document; nothing where there is none.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(error::file("read", path))?,
+    };
+    serde_json::from_slice(&text).map(Some).map_err(|it| match serde_json::from_slice(&text) {
+        // What it holds beside is for that version to know.
+        Ok(Formed { form }) if form > FORM => error::newer(&path.display().to_string(), form),
+        _ => error::malformed(path, it),
+    })
+}
+
+/// Where the copy of a document lies.
+pub(crate) fn copy(path: &Path) -> PathBuf {
+    path.with_extension("copy")
+}
+
+/// Writes a document so that a loss of power finds the old one or the new one; and a copy of it, for a disk that damages it later. No disk
+/// waits for the copy, and a full one has none.
 pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec(document).map_err(|it| error::malformed(path, it))?;
-    put(path, &text, true).map_err(error::file("write", path))
+    put(path, &text, true).map_err(error::file("write", path))?;
+    let copy = copy(path);
+    if fs::write(&copy, &text)
+        .and_then(|()| fs::set_permissions(&copy, Permissions::from_mode(0o600)))
+        .is_err()
+    {
+        // Half of one, or of what was before, is worse than none.
+        let _gone = fs::remove_file(&copy);
+    }
+    Ok(())
 }
 
 /// Writes a file that is made anew after a start of the machine anyway.
@@ -53,6 +79,13 @@ fn put(path: &Path, content: &[u8], durable: bool) -> io::Result<()> {
 }
 
 fn put_through(draft: &Path, path: &Path, content: &[u8], mode: u32, durable: bool) -> io::Result<()> {
+    draw_up(draft, path, content, mode, durable).inspect_err(|_| {
+        // The first error counts.
+        let _left = fs::remove_file(draft);
+    })
+}
+
+fn draw_up(draft: &Path, path: &Path, content: &[u8], mode: u32, durable: bool) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
     file.write_all(content)?;
     // Whatever the caller's mask is.
@@ -168,6 +201,21 @@ mod tests {
         assert_eq!(read::<u32>(&folder.path().join("x")).unwrap(), None);
         fs::write(folder.path().join("y"), "{").unwrap();
         assert!(read::<u32>(&folder.path().join("y")).unwrap_err().message.contains("cannot be understood"));
+    }
+
+    #[test]
+    fn a_newer_document_is_not_taken_for_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.json");
+        for (text, said) in [
+            ("{\"form\":2,\"wings\":2}", "newer rcompose"),
+            ("{\"form\":1}", "damaged"),
+            ("{\"form\":", "damaged"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let error = read::<crate::document::Volume>(&path).unwrap_err();
+            assert!(error.message.contains(said), "{text}: {error}");
+        }
     }
 
     #[test]

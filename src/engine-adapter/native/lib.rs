@@ -23,6 +23,7 @@ mod groups;
 mod images;
 mod link;
 mod measure;
+mod mend;
 mod network;
 mod observe;
 mod place;

@@ -235,7 +235,15 @@ pub(crate) fn remove(native: &Native, name: &NetworkName) -> Result<()> {
         bridge::remove(&bridge).map_err(error::network(&what))?;
     }
     file::remove_folder(&places.leases(name))?;
-    file::remove(&places.networks().join(format!("{name}.json")))?;
+    let document = places.networks().join(format!("{name}.json"));
+    for path in [
+        &document,
+        &file::copy(&document),
+        &document.with_extension("new"),
+        &document.with_extension("damaged"),
+    ] {
+        file::remove(path)?;
+    }
     native.tell("network", &network.id, name.as_str(), "destroy", &network.labels);
     let project = network.labels.get(labels::PROJECT).map(String::as_str);
     refresh(native, &places.project_name(project))?;

@@ -17,10 +17,21 @@ use crate::engine::Native;
 use crate::error;
 use crate::images;
 use crate::link::{Joined, Port};
+use crate::mend;
 use crate::sentence::{self, Standing};
 use crate::stand;
 
 pub(crate) fn observe(native: &Native, scope: &Scope) -> Result<Observed> {
+    match look_around(native, scope) {
+        Err(error) if mend::is_damage(&error) => {
+            mend::mend(native)?;
+            look_around(native, scope)
+        }
+        other => other,
+    }
+}
+
+fn look_around(native: &Native, scope: &Scope) -> Result<Observed> {
     let places = &native.places;
     container::sweep(native)?;
     let everything = places.all()?;

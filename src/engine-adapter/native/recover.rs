@@ -19,12 +19,14 @@ impl Native {
     pub(crate) fn recover(&self, containers: &[Container]) -> Result<()> {
         let mut alone: BTreeMap<String, (Project, &Container)> = BTreeMap::new();
         let mut held = None;
+        let mut running = Vec::new();
         for container in containers {
             let record = self.places.record(container)?;
             if record.is_none_or(|it| it.phase == Phase::Ended || it.boot != boot()) {
                 continue;
             }
             link::resume(self, container)?;
+            running.push(container);
             let held = held.get_or_insert_with(held_locks);
             let shim = self.places.shim(container.project(), &container.id)?;
             let lock = std::fs::metadata(shim.folder().join("shim.lock"));
@@ -36,6 +38,7 @@ impl Native {
         for (_, container) in alone.into_values() {
             self.client(container).census().map_err(error::supervise("bring a guardian"))?;
         }
+        link::hold_again(self, &running)?;
         Ok(())
     }
 }

@@ -28,6 +28,14 @@ impl Remarks {
         self.add_once("", container, texts);
     }
 
+    /// Adds what is so of something else than a container.
+    pub(crate) fn add_of(&self, what: &str, text: String) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.said.insert((what.to_owned(), text.clone())) {
+            held.waiting.push(Remark { container: what.into(), text });
+        }
+    }
+
     fn add_once(&self, about: &str, container: &Container, texts: impl IntoIterator<Item = String>) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for text in texts {

@@ -58,7 +58,11 @@ impl Native {
     /// The list cannot be removed.
     pub async fn resumed(&self, project: &str) -> Result<()> {
         let project = project.to_owned();
-        self.work(move |it| file::remove(&it.places.suspended(&project))).await
+        self.work(move |it| {
+            let path = it.places.suspended(&project);
+            file::remove(&path).and_then(|()| file::remove(&file::copy(&path)))
+        })
+        .await
     }
 }
 

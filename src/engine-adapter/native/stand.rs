@@ -1,7 +1,9 @@
 //! How a container stands, from what its shim wrote down.
 
+use std::path::Path;
+
 use rcompose_engine_adapter::{ContainerState, Result};
-use rcompose_supervise::{Ended, Exit, Health, Phase, Record, boot};
+use rcompose_supervise::{Client, Ended, Exit, Health, Phase, Record, SuperviseError, boot};
 
 use crate::clock;
 use crate::document::Container;
@@ -15,10 +17,33 @@ const UNKNOWN: i64 = 255;
 impl Places {
     /// Reads what a container's shim wrote down last; nothing where it never ran.
     pub(crate) fn record(&self, container: &Container) -> Result<Option<Record>> {
-        let found = Record::read(&self.container(&container.id).record()).map_err(error::supervise("read how a container stands"))?;
-        let Some(mut record) = found else { return Ok(None) };
+        let path = self.container(&container.id).record();
+        let found = match Record::read(&path) {
+            Err(SuperviseError::Malformed { .. }) => self.known_otherwise(container, &path),
+            other => other,
+        };
+        let Some(mut record) = found.map_err(error::supervise("read how a container stands"))? else {
+            return Ok(None);
+        };
         record.health = Health::read(&self.shim(container.project(), &container.id)?);
         Ok(Some(record))
+    }
+}
+
+impl Places {
+    /// How a container stands whose record is damaged: its shim knows, and writes the record again with the next step. Without one it has
+    /// ended, and nobody knows how; the damaged record is moved aside.
+    fn known_otherwise(&self, container: &Container, path: &Path) -> std::result::Result<Option<Record>, SuperviseError> {
+        let client = Client::new(self.project(container.project()), None);
+        if let Ok(record) = client.control(&container.id).and_then(|mut it| it.status()) {
+            return Ok(Some(record));
+        }
+        let mut record = Record::new(boot(), 0);
+        record.phase = Phase::Ended;
+        record.ended = Some(Ended { exit: Exit::Unknown, at: clock::now() });
+        // What cannot be moved is found again.
+        let _left = std::fs::rename(path, path.with_extension("damaged"));
+        record.write(path).map(|()| Some(record))
     }
 }
 

@@ -138,8 +138,12 @@ impl Guardian {
         let shim = self
             .holdings
             .iter()
-            .find(|(_, it)| it.shim == Some(pid) && it.peer.is_none() && it.respawn_at.is_none());
+            .find(|(_, it)| it.shim == Some(pid) && (it.peer.is_none() || !it.has_begun()) && it.respawn_at.is_none());
         if let Some(name) = shim.map(|(name, _)| name.clone()) {
+            // It may have said who it is, and found then that it cannot go on.
+            if let Some(holding) = self.holdings.get_mut(&name) {
+                holding.peer = None;
+            }
             let place = self.project.container(&name);
             let words = place
                 .ok()

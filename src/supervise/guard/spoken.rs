@@ -36,6 +36,10 @@ impl Guardian {
         let orphan = self.holdings.iter_mut().find(|(_, it)| it.peer == Some(peer));
         if let Some((name, holding)) = orphan {
             holding.peer = None;
+            if holding.shim.is_some() && !holding.has_begun() {
+                // What it said last is heard once it is reaped.
+                return self.find_deputy();
+            }
             holding.shim = None;
             let name = name.clone();
             self.respawn_later(&name);
@@ -158,6 +162,11 @@ impl Guardian {
 }
 
 impl Holding {
+    /// Whether its shim came so far that there is something to look after.
+    pub(super) fn has_begun(&self) -> bool {
+        self.started || self.who.is_some()
+    }
+
     /// Holds what a shim hands over, in the place of what was held.
     fn take(&mut self, who: Option<Identity>, held: Held) {
         if self.who != who {

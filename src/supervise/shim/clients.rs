@@ -375,6 +375,10 @@ impl Shim<'_> {
                 client.follows = true;
                 Reply::Fine
             }
+            Request::Discard => {
+                self.discards = true;
+                Reply::Fine
+            }
             Request::Followed => {
                 client.follows = false;
                 self.owes_call = false;

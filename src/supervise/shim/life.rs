@@ -145,6 +145,7 @@ impl Shim<'_> {
         self.record.phase = Phase::Running { who: made.who.clone(), since: kernel::since_boot() };
         self.record.started = Some(kernel::now());
         let opened = terminal
+            .and_then(|()| self.begin_health())
             .and_then(|()| self.record(vec![What::Start { pid: made.who.pid }]))
             .map_err(|error| error.chain())
             .and_then(|()| self.launcher.open_gate(&self.place));
@@ -159,7 +160,6 @@ impl Shim<'_> {
         if self.record.restarts > 0 {
             self.tell_caller();
         }
-        self.begin_health();
         self.watch_memory();
         self.tell_started();
         Ok(())
@@ -238,12 +238,10 @@ impl Shim<'_> {
         {
             self.record.warnings.push(reason);
         }
-        if self.pipes.pump(&mut self.log, LAST_ROUNDS).is_err() || !self.pipes.is_empty() {
-            // A full disk: what waits in the pipes is older than what the next run writes.
+        if !self.take_last_words(now) {
             self.ending = Some((exit, now + AGAIN));
             return;
         }
-        let _ = self.log.cut();
         let up = if let Phase::Running { since, .. } = self.record.phase {
             now.saturating_sub(since)
         } else {
@@ -263,7 +261,11 @@ impl Shim<'_> {
         news.extend(next.stop.map(|_| What::Stop));
         next.news = news.into_iter().map(|it| self.event(it)).collect();
         if next.write(&self.task.record()).is_err() {
-            self.ending = Some((exit, now + AGAIN));
+            if never_ran && self.record.ended.is_none() {
+                self.give_up(next);
+            } else {
+                self.ending = Some((exit, now + AGAIN));
+            }
             return;
         }
         self.record = next;
@@ -279,6 +281,29 @@ impl Shim<'_> {
             self.hold();
             self.tell_caller();
         }
+    }
+
+    /// Takes what waits in the pipes; tells whether the end can be written down.
+    fn take_last_words(&mut self, now: Duration) -> bool {
+        if self.pipes.pump(&mut self.log, LAST_ROUNDS).is_ok() && self.pipes.is_empty() {
+            let _ = self.log.cut();
+            return true;
+        }
+        if self.record.stop.is_some() {
+            // A full disk. It stays ended: whoever stopped it need not wait until there is space, and this shim does.
+            self.log_again = Some(now + AGAIN);
+            return true;
+        }
+        // What waits in the pipes is older than what the next run writes.
+        self.discards
+    }
+
+    /// Leaves a container that a full disk kept from starting for the first time, and of which not even that can be written down: whoever
+    /// ordered it hears why, and what was written says nothing that is worth keeping.
+    fn give_up(&mut self, record: Record) {
+        let _ = std::fs::remove_file(self.task.record());
+        self.record = record;
+        self.retire();
     }
 
     /// It has ended and stays so: the guardian lets go, and may give the container to another shim once this one has left.

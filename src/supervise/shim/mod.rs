@@ -98,6 +98,8 @@ struct Shim<'a> {
     told: bool,
     /// What follows from the end is still to be done.
     owes_call: bool,
+    /// It is to be removed: output that a full disk does not take is lost.
+    discards: bool,
 }
 
 /// Runs a shim until its container has ended for good. `ticket` names the order to run that it follows; without one it goes on with what
@@ -156,6 +158,7 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
         linger: None,
         told: false,
         owes_call: false,
+        discards: false,
     };
     let order = ticket.filter(|ticket| known != Some(*ticket));
     if shim.record.boot == identity::boot() && (order.is_none() || shim.record.phase != Phase::Ended) {
@@ -307,11 +310,14 @@ impl Shim<'_> {
     }
 
     fn is_done(&mut self) -> bool {
-        if self.record.phase != Phase::Ended || self.ending.is_some() || self.log_again.is_some() {
+        if self.record.phase != Phase::Ended || self.ending.is_some() {
+            return false;
+        }
+        self.clients.answer_waiting(&self.record, &self.poll);
+        if self.log_again.is_some() && !self.discards {
             return false;
         }
         let until = *self.linger.get_or_insert_with(|| kernel::since_boot() + LINGER);
-        self.clients.answer_waiting(&self.record, &self.poll);
         if self.owes_call {
             if self.clients.are_following() && kernel::since_boot() < until {
                 return false;

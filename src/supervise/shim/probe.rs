@@ -9,6 +9,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::execs::For;
 use super::{Shim, number};
+use crate::error::Result;
 use crate::event::What;
 use crate::exec::Exec;
 use crate::exit::Exit;
@@ -41,22 +42,23 @@ fn words(check: &Check) -> Option<Vec<String>> {
 }
 
 impl Shim<'_> {
-    /// Begins to look after the health of a run.
-    pub(super) fn begin_health(&mut self) {
+    /// Begins to look after the health of a run. Whoever waits for it must be able to read it.
+    pub(super) fn begin_health(&mut self) -> Result<()> {
         let Some(check) = self.task.health.clone().filter(|it| words(it).is_some()) else {
             self.record.health = None;
-            return;
+            return Ok(());
         };
         let log = self.record.health.take().map(|it| it.log).unwrap_or_default();
-        self.record.health = Some(Health { monitor: Monitor::new(check, kernel::since_boot()), log });
-        self.keep_health();
+        let health = self.record.health.insert(Health { monitor: Monitor::new(check, kernel::since_boot()), log });
+        health.write(&self.place)
     }
 
     /// Goes on where an earlier shim was. A probe of it that was cut off is made again.
     pub(super) fn adopt_health(&mut self) {
         self.record.health = Health::read(&self.place);
         if self.record.health.is_none() {
-            self.begin_health();
+            // The container runs; the next probe tries again.
+            let _ = self.begin_health();
         }
     }
 

@@ -43,7 +43,11 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
     let places = &native.places;
     if !container.removing {
         container.removing = true;
-        file::write(&places.container(&container.id).document(), &container)?;
+        match file::write(&places.container(&container.id).document(), &container) {
+            // To remove it frees some; cut off, it is removed by the next attempt all the same.
+            Err(error) if error::is_full(&error) => {}
+            other => other?,
+        }
     }
     let following = life::end(native, &container)?;
     link::leave(native, &container)?;
@@ -109,6 +113,7 @@ pub(crate) fn sweep(native: &Native) -> Result<()> {
         let _other = trash::clear(&folder);
     }
     volume::sweep(native)?;
+    volume::sweep_half(places)?;
     let ids = file::names(&places.containers())?;
     let is_half = |id: &&String| is_name(id) && !file::exists(&places.container(id).document());
     let held_by_none =

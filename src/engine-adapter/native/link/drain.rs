@@ -24,7 +24,11 @@ pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> 
     if !has_own(container) || joined.ports.is_empty() {
         return Ok(());
     }
-    joined.lead(native, container, false)?;
+    match joined.lead(native, container, false) {
+        // Nothing can be written down: it is stopped without.
+        Err(error) if error::is_full(&error) => return Ok(()),
+        other => other?,
+    }
     let addresses: Vec<IpAddr> = joined.endpoints.values().flat_map(super::Endpoint::addresses).collect();
     while Instant::now() < until {
         let mut open = 0;

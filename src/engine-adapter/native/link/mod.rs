@@ -1,5 +1,6 @@
 //! A container's ends on networks: made when it starts, taken away when it ends; and what follows for its project's rules and names.
 
+mod again;
 mod change;
 mod drain;
 mod etc;
@@ -24,6 +25,7 @@ use crate::error;
 use crate::file;
 use crate::place::Places;
 
+pub(crate) use again::hold_again;
 pub(crate) use change::{connect, disconnect, renamed};
 pub(crate) use drain::{drain, resume};
 pub(crate) use join::join;
@@ -173,7 +175,14 @@ pub(crate) fn leave(native: &Native, container: &Container) -> Result<()> {
     let mut joined = Joined::read(places, container)?;
     let known = file::exists(&Joined::path(places, container));
     if known && has_own(container) {
-        joined.lead(native, container, false)?;
+        match joined.lead(native, container, false) {
+            // Nothing can be written down, so it is as if nothing had been: nobody is led to it then either.
+            Err(error) if error::is_full(&error) => {
+                file::remove(&Joined::path(places, container))?;
+                refresh(native, &places.project_name(container.project()))?;
+            }
+            other => other?,
+        }
     }
     let path = own_namespace(places, container);
     // Its interfaces go with it: taking each away costs 20 ms.

@@ -8,7 +8,7 @@ use rcompose_engine_adapter::{EngineError, ErrorKind, PortSpec, Protocol, Result
 use rcompose_network::{Held, NetworkError, PortError, PortRequest, hold};
 
 use super::join::End;
-use super::{Joined, Port};
+use super::{Joined, Port, again};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
@@ -73,7 +73,7 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
     Ok(())
 }
 
-fn lock(native: &Native) -> Result<Lock> {
+pub(super) fn lock(native: &Native) -> Result<Lock> {
     file::lock(&native.places.run.join("ports.lock"))
 }
 
@@ -100,10 +100,12 @@ fn kept_already(native: &Native, container: &Container, spec: &PortSpec, asked: 
 }
 
 /// Lets the guardian hold a port: the kernel's rules reserve nothing.
-fn keep(native: &Native, container: &Container, asked: Option<IpAddr>, held: &Held) -> Result<()> {
+pub(super) fn keep(native: &Native, container: &Container, asked: Option<IpAddr>, held: &Held) -> Result<()> {
     let lent: Vec<BorrowedFd<'_>> = held.sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
     let kept = kept(held.protocol, held.port, asked);
-    native.client(container).keep(&kept, &lent).map_err(error::supervise("hold a published port"))
+    let client = native.client(container);
+    client.keep(&kept, &lent).map_err(error::supervise("hold a published port"))?;
+    again::given(native, &native.places.project_name(container.project()), client.guardian())
 }
 
 /// Lets go of the ports of a container that no other one of its project shares.

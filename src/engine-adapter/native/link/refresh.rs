@@ -22,10 +22,14 @@ use crate::network::bridge_name;
 /// on its networks.
 pub(crate) fn refresh(native: &Native, project: &str) -> Result<()> {
     let folder = native.places.projects().join(project);
-    file::private(&folder)?;
-    let asked = Asked::ask(&folder.join(".links.asked"))?;
+    let asked = file::private(&folder).and_then(|()| Asked::ask(&folder.join(".links.asked")));
     let _lock = file::lock(&native.places.run.join("links.lock"))?;
-    asked.work(|| bring_up(native, project))
+    match asked {
+        Ok(asked) => asked.work(|| bring_up(native, project)),
+        // Where the disk is full nobody can leave the work to others.
+        Err(error) if error::is_full(&error) => bring_up(native, project),
+        Err(error) => Err(error),
+    }
 }
 
 fn bring_up(native: &Native, project: &str) -> Result<()> {

@@ -6,49 +6,71 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
     AtFlags, Dir, FileType, Gid, Mode, OFlags, Stat, Timespec, Timestamps, Uid, XattrFlags, fchmod, fchown, fgetxattr, flistxattr,
-    fsetxattr, futimens, linkat, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, utimensat,
+    fsetxattr, futimens, linkat, mkdirat, mknodat, openat, readlinkat, statat, symlinkat, syncfs, unlinkat, utimensat,
 };
 use rustix::io::{Errno, Result};
 
 /// Bytes that are moved at once.
 const PIECE: usize = 1 << 20;
 
-/// Where the first of several names of one file is: the folder's descriptor and the name.
-type Linked = BTreeMap<(u64, u64), (OwnedFd, CString)>;
-
-/// Copies what is in a folder into another, and what the folder itself is like.
-pub(super) fn tree(source: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
-    folder(source, target, &mut Linked::new())?;
-    like(source, target, &rustix::fs::fstat(source)?)
+/// A copy that is being made.
+struct Copy {
+    /// Where the first of several names of one file is: the folder's descriptor and the name.
+    linked: BTreeMap<(u64, u64), (OwnedFd, CString)>,
+    /// An earlier attempt was cut off: what is there is of it, and may be half of a file.
+    again: bool,
 }
 
-fn folder(source: BorrowedFd<'_>, target: BorrowedFd<'_>, linked: &mut Linked) -> Result<()> {
+/// Copies what is in a folder into another, and what the folder itself is like. When it returns, all of it is on the disk. With `again` it
+/// replaces what an attempt that was cut off left.
+pub(super) fn tree(source: BorrowedFd<'_>, target: BorrowedFd<'_>, again: bool) -> Result<()> {
+    folder(source, target, &mut Copy { linked: BTreeMap::new(), again })?;
+    like(source, target, &rustix::fs::fstat(source)?)?;
+    if is_empty(source)? { Ok(()) } else { syncfs(target) }
+}
+
+/// Tells whether nothing is in a folder.
+pub(super) fn is_empty(folder: BorrowedFd<'_>) -> Result<bool> {
+    for entry in Dir::read_from(folder)? {
+        if ![c".", c".."].contains(&entry?.file_name()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn folder(source: BorrowedFd<'_>, target: BorrowedFd<'_>, copy: &mut Copy) -> Result<()> {
     for entry in Dir::read_from(source)? {
         let entry = entry?;
         let name = entry.file_name();
         if name != c"." && name != c".." {
-            one(source, target, name, linked)?;
+            one(source, target, name, copy)?;
         }
     }
     Ok(())
 }
 
-fn one(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr, linked: &mut Linked) -> Result<()> {
+fn one(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr, copy: &mut Copy) -> Result<()> {
     let found = statat(source, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let kind = FileType::from_raw_mode(found.st_mode);
+    if copy.again && kind != FileType::Directory {
+        unless(unlinkat(target, name, AtFlags::empty()), Errno::NOENT)?;
+    }
     if kind != FileType::Directory && found.st_nlink > 1 {
-        if let Some((folder, first)) = linked.get(&(found.st_dev, found.st_ino)) {
+        if let Some((folder, first)) = copy.linked.get(&(found.st_dev, found.st_ino)) {
             return linkat(folder, first, target, name, AtFlags::empty());
         }
-        linked.insert((found.st_dev, found.st_ino), (target.try_clone_to_owned().map_err(raw)?, name.to_owned()));
+        copy.linked
+            .insert((found.st_dev, found.st_ino), (target.try_clone_to_owned().map_err(raw)?, name.to_owned()));
     }
     let open = OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match kind {
         FileType::Directory => {
             let from = openat(source, name, open | OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
-            mkdirat(target, name, Mode::RWXU)?;
+            let made = mkdirat(target, name, Mode::RWXU);
+            if copy.again { unless(made, Errno::EXIST) } else { made }?;
             let into = openat(target, name, open | OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
-            folder(from.as_fd(), into.as_fd(), linked)?;
+            folder(from.as_fd(), into.as_fd(), copy)?;
             like(from.as_fd(), into.as_fd(), &found)
         }
         FileType::RegularFile => {
@@ -69,6 +91,11 @@ fn one(source: BorrowedFd<'_>, target: BorrowedFd<'_>, name: &CStr, linked: &mut
             utimensat(target, name, &times(&found), AtFlags::SYMLINK_NOFOLLOW)
         }
     }
+}
+
+/// One error is success.
+fn unless(result: Result<()>, fine: Errno) -> Result<()> {
+    result.or_else(|errno| if errno == fine { Ok(()) } else { Err(errno) })
 }
 
 fn bytes(from: BorrowedFd<'_>, into: BorrowedFd<'_>) -> Result<()> {
@@ -167,7 +194,12 @@ mod tests {
         let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         File::open(from.join("deep/file")).unwrap().set_modified(then).unwrap();
         let (a, b) = (File::open(&from).unwrap(), File::open(&into).unwrap());
-        tree(a.as_fd(), b.as_fd()).unwrap();
+        tree(a.as_fd(), b.as_fd(), false).unwrap();
+        assert!(tree(a.as_fd(), b.as_fd(), false).is_err(), "what is there is written over");
+        // Half of an attempt that was cut off.
+        fs::write(into.join("deep/file"), "half").unwrap();
+        fs::remove_file(into.join("other")).unwrap();
+        tree(a.as_fd(), b.as_fd(), true).unwrap();
         let copied = fs::metadata(into.join("deep/file")).unwrap();
         assert_eq!((copied.len(), copied.modified().unwrap()), (PIECE as u64 + 3, then));
         assert_eq!(copied.ino(), fs::metadata(into.join("other")).unwrap().ino(), "two names of one file");

@@ -17,13 +17,16 @@ use crate::clock;
 use crate::document::{FORM, Volume};
 use crate::engine::Native;
 use crate::error;
-use crate::file;
+use crate::file::{self, Lock};
 use crate::place::{Places, is_name};
 use crate::root::Root;
 
 use options::Content;
 
 pub(crate) use hold::{check, hold, release, sweep};
+
+/// How often a folder is made that others take away.
+const ATTEMPTS: u32 = 10;
 
 /// Makes a volume; one of the same name is success.
 pub(crate) fn create(native: &Native, spec: &VolumeSpec) -> Result<()> {
@@ -54,8 +57,68 @@ pub(crate) fn make(
     }
     options::read(name, options)?;
     let folder = places.volume(name.as_str());
-    file::private(&folder)?;
-    let _lock = file::lock(&folder.join("lock"))?;
+    let (_lock, is_new) = enter(&folder)?;
+    let made = describe(places, name, options, labels);
+    if made.is_err() && is_new {
+        // The first error counts. Nothing but what was made here goes.
+        let _left = remove_half(&folder);
+    }
+    made
+}
+
+/// Makes a volume's folder and takes its lock; tells whether the folder is new. What was made half is taken away by others, so it is looked
+/// whether what was locked is still there.
+fn enter(folder: &Path) -> Result<(Lock, bool)> {
+    let path = folder.join("lock");
+    let mut is_new = false;
+    for _ in 0..ATTEMPTS {
+        is_new |= !folder.exists();
+        file::private(folder)?;
+        match file::lock(&path) {
+            Ok(lock) if path.exists() => return Ok((lock, is_new)),
+            Ok(_) => {}
+            Err(error) if error.kind == ErrorKind::NotFound => {}
+            Err(error) => {
+                let _left = is_new.then(|| std::fs::remove_dir(folder));
+                return Err(error);
+            }
+        }
+    }
+    Err(error::conflict(format!("the folder {} is taken away again and again", folder.display())))
+}
+
+/// Takes away a volume's folder that has no document and no content. Called with its lock held.
+fn remove_half(folder: &Path) -> Result<()> {
+    let data = folder.join("_data");
+    // Data whose description was lost must not be lost too: a folder that is not empty stays.
+    match std::fs::remove_dir(&data) {
+        Err(error) if error.kind() == std::io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error::file("remove", &data)(error)),
+        Ok(()) | Err(_) => {}
+    }
+    file::remove_folder(folder)
+}
+
+/// Removes what is left of volumes that were never made whole. What cannot be removed now is found again.
+pub(crate) fn sweep_half(places: &Places) -> Result<()> {
+    for name in file::names(&places.volumes())?.iter().filter(|it| is_name(it)) {
+        let folder = places.volume(name);
+        let is_half = || !file::exists(&folder.join("volume.json"));
+        // Without a lock file it was cut off at once; or somebody is about to make it, and makes the folder anew.
+        if is_half() && std::fs::remove_dir(&folder).is_err() {
+            // Whoever is at it has the lock.
+            let lock = file::try_lock(&folder.join("lock"));
+            if matches!(lock, Ok(Some(_))) && is_half() {
+                let _left = remove_half(&folder);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Called with the volume's lock held; tells whether it was made now.
+fn describe(places: &Places, name: &VolumeName, options: &BTreeMap<String, String>, labels: BTreeMap<String, String>) -> Result<bool> {
+    let folder = places.volume(name.as_str());
     if places.volume_document(name)?.is_some() {
         return Ok(false);
     }
@@ -70,7 +133,7 @@ pub(crate) fn make(
         }
     }
     let fresh = std::fs::read_dir(&data).map_err(error::file("read the folder", &data))?.next().is_none();
-    let document = Volume { form: FORM, created: clock::now(), driver_opts: options.clone(), labels, fresh };
+    let document = Volume { form: FORM, created: clock::now(), driver_opts: options.clone(), labels, fresh, filling: false };
     file::write(&folder.join("volume.json"), &document)?;
     Ok(true)
 }
@@ -116,23 +179,29 @@ pub(crate) fn fill(places: &Places, name: &VolumeName, id: &str, root: &Root, ta
         return filled(places, name);
     };
     let data = hold::hold(places, name, id)?;
-    let done = fill_once(places, name, content == Content::Own, source.as_fd(), &data);
+    let done = fill_once(places, name, source.as_fd(), &data);
     if let Content::Mounted(_) = content {
         hold::release(places, id)?;
     }
     done
 }
 
-fn fill_once(places: &Places, name: &VolumeName, is_own: bool, source: BorrowedFd<'_>, data: &Path) -> Result<()> {
-    let _lock = file::lock(&places.volume(name.as_str()).join("lock"))?;
-    if places.volume_document(name)?.is_none_or(|it| !it.fresh) {
+fn fill_once(places: &Places, name: &VolumeName, source: BorrowedFd<'_>, data: &Path) -> Result<()> {
+    let folder = places.volume(name.as_str());
+    let _lock = file::lock(&folder.join("lock"))?;
+    let Some(mut document) = places.volume_document(name)?.filter(|it| it.fresh) else {
         return Ok(());
-    }
+    };
+    let into = std::fs::File::open(data).map_err(error::file("open", data))?;
+    let failed = |errno: rustix::io::Errno| error::file("copy the image's content into", data)(errno.into());
+    let again = document.filling;
     // What is somebody's already is not written over.
-    let is_empty = || Ok(std::fs::read_dir(data).map_err(error::file("read the folder", data))?.next().is_none());
-    if is_own || is_empty()? {
-        let into = std::fs::File::open(data).map_err(error::file("open", data))?;
-        copy::tree(source, into.as_fd()).map_err(|it| error::file("copy the image's content into", data)(it.into()))?;
+    if again || copy::is_empty(into.as_fd()).map_err(failed)? {
+        if !copy::is_empty(source).map_err(failed)? {
+            document.filling = true;
+            file::write(&folder.join("volume.json"), &document)?;
+        }
+        copy::tree(source, into.as_fd(), again).map_err(failed)?;
     }
     not_fresh(places, name)
 }
@@ -146,7 +215,7 @@ fn filled(places: &Places, name: &VolumeName) -> Result<()> {
 fn not_fresh(places: &Places, name: &VolumeName) -> Result<()> {
     match places.volume_document(name)? {
         Some(mut document) => {
-            document.fresh = false;
+            (document.fresh, document.filling) = (false, false);
             file::write(&places.volume(name.as_str()).join("volume.json"), &document)
         }
         None => Ok(()),
