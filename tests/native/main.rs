@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails; one that is left out says so; campaigns print their figures"
 )]
 
+mod balance;
 mod chance;
 mod contract;
 mod damage;
