@@ -53,7 +53,14 @@ fn every_example_loads_and_has_a_plan() {
     assert_eq!(names, expected.into_iter().map(str::to_owned).collect());
     for file in files {
         let working_dir = file.parent().map(Path::to_owned).unwrap_or_default();
-        let sources = Sources { files: vec![file.clone()], working_dir, env: BTreeMap::new(), ..Sources::default() };
+        let alone = Sources { files: vec![file.clone()], working_dir, env: BTreeMap::new(), ..Sources::default() };
+        let for_docker = file.with_file_name("compose.docker.yaml");
+        let needs_more = for_docker.exists();
+        let sources = if needs_more {
+            Sources { files: vec![file.clone(), for_docker], ..alone.clone() }
+        } else {
+            alone.clone()
+        };
         let loaded = rcompose_spec::load(&sources, &Disk).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         assert!(loaded.warnings.is_empty(), "{}: {:?}", file.display(), loaded.warnings);
         let project = &loaded.project;
@@ -64,5 +71,14 @@ fn every_example_loads_and_has_a_plan() {
         let starts = plan.steps.iter().filter(|step| matches!(step.action, Action::StartContainer { .. })).count();
         let wanted: i64 = project.services.values().map(|service| service.replicas()).sum();
         assert_eq!(i64::try_from(starts), Ok(wanted), "{}", file.display());
+        if needs_more {
+            let project = &rcompose_spec::load(&alone, &Disk).unwrap().project;
+            let refused = up(project, &nothing(), &world, &Up::default()).unwrap_err();
+            let refused = format!("{:?}", refused.problems);
+            assert!(refused.contains("4000-4004:80"), "the range is suggested: {refused}");
+            let mut native = nothing();
+            native.engine.features.insert(Feature::SharedPort);
+            up(project, &native, &world, &Up::default()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        }
     }
 }
