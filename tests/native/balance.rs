@@ -126,8 +126,10 @@ fn a_replica_that_dies_is_missed_for_a_moment_only() {
 
 #[test]
 fn names_follow_replicas() {
-    let Some((stage, _)) = stage(2) else { return };
-    stage.ok(&["--profile", "names", "up", "-d", "--scale", "web=2"]);
+    let Some((mut stage, _)) = stage(2) else { return };
+    // For `down` after the test too.
+    stage.variable("COMPOSE_PROFILES", "names");
+    stage.ok(&["up", "-d", "--scale", "web=2"]);
     let log = |name: &str| std::fs::read_to_string(stage.path("log").join(name)).unwrap_or_default();
     let found = || -> Vec<(f64, u32)> {
         let line = |line: &str| line.split_once(' ').and_then(|(at, count)| Some((at.parse().ok()?, count.parse().ok()?)));
@@ -151,6 +153,6 @@ fn names_follow_replicas() {
     assert!(late < 2.0, "{known} {all_well}");
     scale(&stage, 2);
     until("two addresses again", || last(own + 2));
-    let other = stage.run(&["--profile", "names", "exec", "-T", "names", "nslookup", "apart", "127.0.0.11"]);
+    let other = stage.run(&["exec", "-T", "names", "nslookup", "apart", "127.0.0.11"]);
     assert!(!other.status.success(), "a name of another network");
 }
