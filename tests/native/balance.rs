@@ -107,21 +107,20 @@ fn campaign_none_of_ten_thousand_requests_fails_while_replicas_come_and_go() {
 #[test]
 fn a_replica_that_dies_is_missed_for_a_moment_only() {
     let Some((stage, port)) = stage(3) else { return };
-    let (count, failures, died) = load(port, |count| {
+    let (count, failures, ()) = load(port, |count| {
         until("requests", || count.load(Ordering::Relaxed) > 200);
-        let died = Instant::now();
         // Its first process ends with that.
         stage.run(&["exec", "-T", "--index", "2", "web", "sh", "-c", "kill -9 $(cat /pid)"]);
         std::thread::sleep(Duration::from_secs(3));
-        died
     });
-    let last = failures.iter().map(|(at, _)| at.saturating_duration_since(died)).max().unwrap_or_default();
+    // How long the command took until it killed is no matter.
+    let (first, last) = (failures.iter().map(|it| it.0).min(), failures.iter().map(|it| it.0).max());
+    let missed = first.zip(last).map_or(Duration::ZERO, |(first, last)| last - first);
     eprintln!(
-        "one of three replicas dies: {} of {count} requests failed, the last after {last:.1?} (expected: within 1 s of its end)",
+        "one of three replicas dies: {} of {count} requests failed, within {missed:.1?} (expected: within 1 s)",
         failures.len()
     );
-    // The command itself takes its time until it kills.
-    assert!(last < Duration::from_secs(2), "{failures:?}");
+    assert!(missed < Duration::from_secs(2), "{failures:?}");
 }
 
 #[test]

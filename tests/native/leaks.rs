@@ -38,8 +38,9 @@ impl Census {
             .0
             .iter()
             .flat_map(|(kind, now)| now.difference(&then.0[kind]).map(move |it| format!("{kind}: + {it}")));
-        let lost = then.0["files"].difference(&self.0["files"]).map(|it| format!("files: - {it}"));
-        more.chain(lost).collect()
+        // What was on its way out then is to be gone.
+        let lost = then.0["files"].difference(&self.0["files"]).filter(|it| !it.contains(".gone-"));
+        more.chain(lost.map(|it| format!("files: - {it}"))).collect()
     }
 
     /// The machine is as it was then.
