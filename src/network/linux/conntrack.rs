@@ -40,16 +40,19 @@ pub fn open_to(protocol: Protocol, address: IpAddr, port: u16) -> Result<usize> 
         .count())
 }
 
-/// Makes the kernel forget the connections of UDP to an address, which would lead there for minutes after its container is gone: whoever
-/// sends again from the same port is the same connection. Those of TCP end by themselves.
+/// Makes the kernel forget the connections to an address whose container is gone. They would lead there for minutes: whoever sends again from
+/// the same port is the same connection, and so is one of TCP that ended up to two minutes ago.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn forget_udp(address: IpAddr) -> Result<usize> {
+pub fn forget(address: IpAddr) -> Result<usize> {
     let socket = Socket::netfilter()?;
     let items = list(&socket, address)?;
-    let of_udp = items.iter().filter_map(|payload| parse(payload));
-    let stale: Vec<_> = of_udp.filter(|it| it.protocol == Protocol::Udp.number() && it.answers_from.0 == address).collect();
+    let stale: Vec<_> = items
+        .iter()
+        .filter_map(|payload| parse(payload))
+        .filter(|it| it.answers_from.0 == address)
+        .collect();
     for connection in &stale {
         let mut batch = Batch::default();
         batch.push("forget a connection", (SUBSYSTEM << 8) | DELETE, ACK, &[family(address), 0, 0, 0], |it| {

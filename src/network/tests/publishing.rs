@@ -266,7 +266,7 @@ fn open_connections_are_counted_and_stale_ones_forgotten() {
     assert_eq!(sockets[0].recv(&mut buffer).unwrap(), 1);
     state.ports[1] = port(&two);
     lab::firewall().set_backends(&state, Protocol::Udp, 5300).unwrap();
-    assert_eq!(conntrack::forget_udp(one.address).unwrap(), 1);
+    assert_eq!(conntrack::forget(one.address).unwrap(), 2, "that of UDP, and the one of TCP that has ended");
     asker.send_to(b"22", "127.0.0.1:5300").unwrap();
     assert_eq!(sockets[1].recv(&mut buffer).unwrap(), 2);
 }

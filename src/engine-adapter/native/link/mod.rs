@@ -190,8 +190,8 @@ pub(crate) fn leave(native: &Native, container: &Container) -> Result<()> {
     for (network, endpoint) in &joined.endpoints {
         for address in endpoint.addresses() {
             lease::release(places, network, address, &container.id)?;
-            if joined.ports.iter().any(|it| it.protocol == Protocol::Udp) {
-                rcompose_network::conntrack::forget_udp(address).map_err(error::network("forget connections"))?;
+            if !joined.ports.is_empty() {
+                rcompose_network::conntrack::forget(address).map_err(error::network("forget connections"))?;
             }
         }
     }
