@@ -107,9 +107,8 @@ impl<'a> Rounds<'a> {
 
     /// Shows what the engine said beside its answers.
     fn show_remarks(&mut self) {
-        for remark in self.live.engines.engine.remarks() {
-            let text = report::remark(&remark, &self.session.caller, self.session.err);
-            self.display.say(text.trim_end());
+        for text in self.session.remarks(self.live) {
+            self.display.say(&text);
         }
     }
 

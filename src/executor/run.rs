@@ -9,14 +9,14 @@ use std::sync::atomic::AtomicUsize;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use rcompose_engine_adapter::{Engine, EngineError, Images, Streams};
-use rcompose_planner::{Action, Plan};
+use rcompose_planner::Plan;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::call::{Context, call};
 use crate::event::Emitter;
 use crate::schedule::{End, Schedule};
-use crate::watch::{Bells, Watch};
+use crate::watch::{Bells, Watch, waited_for};
 use crate::{Cancel, Event, EventKind, Level, Outcome, SkipCause};
 
 /// Looks of waiting steps at the same time, where the limit is higher or there is none: they are short reads.
@@ -165,7 +165,7 @@ impl Run<'_> {
     fn start(&mut self, permit: Option<OwnedSemaphorePermit>) {
         if let Some(index) = self.schedule.next_ready() {
             let (step, context) = (&self.plan.steps[index], self.context);
-            if matches!(step.action, Action::RunJob { .. }) {
+            if waited_for(&step.action).is_some() {
                 self.watch.open(&*context.engines.engine);
             }
             context.emitter.emit(step.id, EventKind::Started);

@@ -38,6 +38,14 @@ impl Bells {
     }
 }
 
+/// Returns the container whose events a step wants to hear of.
+pub(crate) fn waited_for(action: &Action) -> Option<&ContainerName> {
+    match action {
+        Action::Await { name, .. } | Action::RunJob { name } => Some(name),
+        _ => None,
+    }
+}
+
 /// The subscription.
 pub(crate) struct Watch {
     scope: Scope,
@@ -48,14 +56,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Prepares to watch what the plan waits for.
     pub(crate) fn new(plan: &Plan) -> Self {
-        let containers: BTreeSet<ContainerName> = plan
-            .steps
-            .iter()
-            .filter_map(|step| match &step.action {
-                Action::Await { name, .. } | Action::RunJob { name } => Some(name.clone()),
-                _ => None,
-            })
-            .collect();
+        let containers: BTreeSet<ContainerName> = plan.steps.iter().filter_map(|step| waited_for(&step.action).cloned()).collect();
         let projects = if plan.project.is_empty() {
             Projects::None
         } else {

@@ -18,6 +18,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod attached;
 mod client;
 mod error;
 mod event;
@@ -45,7 +46,8 @@ mod shim;
 mod socket;
 mod task;
 
-pub use client::{Attached, Client, Control};
+pub use attached::Attached;
+pub use client::{Client, Control};
 pub use error::{Result, SuperviseError};
 pub use event::{Event, Events, What};
 pub use exec::{Exec, Execution, User};

@@ -135,11 +135,15 @@ impl Session {
 }
 
 impl Session {
+    /// Returns in words what an engine remarked since it was asked last.
+    pub(crate) fn remarks(&self, live: &Live) -> Vec<String> {
+        let remarks = live.engines.engine.remarks();
+        remarks.iter().map(|it| report::remark(it, &self.caller, self.err).trim_end().to_owned()).collect()
+    }
+
     /// Says what an engine remarked while it was looked at, where nothing is done that would say so.
     pub(crate) fn say_remarks(&self, live: &Live) {
-        for remark in live.engines.engine.remarks() {
-            self.say(report::remark(&remark, &self.caller, self.err).trim_end());
-        }
+        self.remarks(live).iter().for_each(|text| self.say(text));
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn file<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::E
             io::ErrorKind::NotFound => ErrorKind::NotFound,
             _ => ErrorKind::Other,
         };
-        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let full = lacks_space(&error);
         let hint = if full {
             ": the disk is full; free some of it, then repeat the command"
         } else {
@@ -31,7 +31,11 @@ pub(crate) fn file<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::E
 /// Tells whether something failed for want of space.
 pub(crate) fn is_full(error: &EngineError) -> bool {
     let cause = std::error::Error::source(error).and_then(|it| it.downcast_ref::<io::Error>());
-    cause.is_some_and(|it| matches!(it.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    cause.is_some_and(lacks_space)
+}
+
+fn lacks_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// As [`file`], for what a file holds.

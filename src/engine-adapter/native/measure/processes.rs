@@ -16,7 +16,7 @@ const TITLES: [&str; 8] = ["UID", "PID", "PPID", "C", "STIME", "TTY", "TIME", "C
 const TICKS: u64 = 100;
 
 pub(crate) fn top(native: &Native, name: &ContainerName) -> Result<Processes> {
-    let (container, _) = running(native, name)?;
+    let (_, _, made) = running(native, name)?;
     let users = users(&fs::read_to_string("/etc/passwd").unwrap_or_default());
     let look = Look {
         users: &users,
@@ -25,7 +25,7 @@ pub(crate) fn top(native: &Native, name: &ContainerName) -> Result<Processes> {
         zone: TimeZone::system(),
     };
     // One that has ended since it was listed is not there.
-    let rows = container.processes().into_iter().filter_map(|pid| {
+    let rows = made.processes().into_iter().filter_map(|pid| {
         let file = |name: &str| fs::read(format!("/proc/{pid}/{name}")).ok();
         let text = |name: &str| Some(String::from_utf8_lossy(&file(name)?).into_owned());
         look.row(pid, &text("stat")?, &text("status")?, &file("cmdline")?)

@@ -7,8 +7,8 @@ use crate::clock;
 use crate::engine::Native;
 
 pub(crate) fn usage(native: &Native, name: &ContainerName) -> Result<Usage> {
-    let (container, record) = running(native, name)?;
-    let found = container.usage();
+    let (container, record, made) = running(native, name)?;
+    let found = made.usage();
     let at = u64::try_from(clock::since_boot().as_nanos()).unwrap_or(u64::MAX);
     let mut usage = Usage {
         at,
@@ -21,7 +21,7 @@ pub(crate) fn usage(native: &Native, name: &ContainerName) -> Result<Usage> {
         ..Usage::default()
     };
     // The host's networks are not the container's.
-    if native.places.known(name)?.spec.network != NetworkMode::Host
+    if container.spec.network != NetworkMode::Host
         && let Some(pid) = record.pid()
         && let Ok(text) = std::fs::read_to_string(format!("/proc/{pid}/net/dev"))
     {

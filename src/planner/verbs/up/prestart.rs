@@ -27,10 +27,7 @@ impl Builder<'_> {
     pub(super) fn pre_start(&mut self, service: &Service, replicas: &Replicas<'_>, gates: &[Gate]) -> Vec<Vec<Handle>> {
         let mut last: Vec<Vec<Handle>> = vec![Vec::new(); replicas.units.len()];
         let fresh: Vec<usize> = (0..).zip(&replicas.units).filter(|(_, unit)| never_ran(unit)).map(|(at, _)| at).collect();
-        let alone = fresh
-            .first()
-            .copied()
-            .filter(|_| replicas.units.iter().all(|unit| unit.fate.makes() || never_ran(unit)));
+        let alone = fresh.first().copied().filter(|_| fresh.len() == replicas.units.len());
         for (index, hook) in service.pre_start.iter().enumerate() {
             if hook.per_replica {
                 for &at in &fresh {
