@@ -10,7 +10,7 @@ use crate::engine::Native;
 use crate::error;
 use crate::file;
 use crate::link;
-use crate::place::is_name;
+use crate::place::{self, is_name};
 use crate::trash;
 use crate::volume;
 
@@ -62,6 +62,11 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
     let gone = folder.with_file_name(format!("{GONE}{}", container.id));
     std::fs::rename(&folder, &gone).map_err(error::file("remove", &folder))?;
     file::remove(&places.names().join(container.name.as_str()))?;
+    // What describes it goes now, with the values of its variables; the rest may take a while.
+    let document = place::Container { folder: gone }.document();
+    for path in [&document, &file::copy(&document)] {
+        file::remove(path)?;
+    }
     native.trash.filled();
     native.tell_of(&container, "destroy");
     native.forget_project(container.project())?;
