@@ -87,6 +87,12 @@ impl Client {
         self.ask(&ToGuardian::Run { name: name.to_owned(), ticket: kernel::now() }).map(drop)
     }
 
+    /// Tells whether there is a guardian, which takes care of containers whose shim died.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        socket::is_heard(&self.project.socket(), SocketType::SEQPACKET)
+    }
+
     /// Names the containers that have a shim. Starts a guardian if none is there, which takes care of those whose shim died.
     ///
     /// # Errors
@@ -127,7 +133,7 @@ impl Client {
     pub fn serve(&self, service: &Service) -> Result<()> {
         service.write(&self.project)?;
         let nobody = service.clients.is_empty() && service.ports.is_empty();
-        if nobody && socket::call(&self.project.socket(), SocketType::SEQPACKET).is_err() {
+        if nobody && !self.is_guarded() {
             return Ok(());
         }
         self.ask(&ToGuardian::Serve).map(drop)

@@ -50,6 +50,14 @@ pub fn boot() -> String {
     BOOT.get_or_init(read).clone()
 }
 
+/// Returns whether the inode of a process's descriptor tells it from all others of this boot. Source: `PID_FS_MAGIC` of `linux/magic.h`; such
+/// descriptors have one inode for all before Linux 6.9.
+fn tells(pidfd: &OwnedFd) -> bool {
+    const PID_FS: u64 = 0x5049_4446;
+    static TELLS: OnceLock<bool> = OnceLock::new();
+    *TELLS.get_or_init(|| rustix::fs::fstatfs(pidfd).is_ok_and(|it| u64::try_from(it.f_type) == Ok(PID_FS)))
+}
+
 /// Reaps a child that has ended, if there is one.
 pub(crate) fn reap() -> Option<Reaped> {
     use rustix::process::{WaitOptions, waitpid};
@@ -84,7 +92,7 @@ impl Identity {
     #[must_use]
     pub fn is(&self, pidfd: &OwnedFd) -> bool {
         let same_inode = rustix::fs::fstat(pidfd).is_ok_and(|it| it.st_ino == self.inode);
-        same_inode && stat(self.pid).is_none_or(|it| it.began == self.began)
+        same_inode && (tells(pidfd) || stat(self.pid).is_none_or(|it| it.began == self.began))
     }
 
     /// Returns whether the process has ended, reaped or not.
@@ -122,7 +130,7 @@ mod tests {
         let pidfd = open(pid);
         let who = Identity::of(pid, pidfd.as_fd()).unwrap();
         assert!(who.is(&pidfd) && who.open().is_some());
-        assert!(Identity { began: who.began + 1, ..who.clone() }.open().is_none());
+        assert!(tells(&pidfd) || Identity { began: who.began + 1, ..who.clone() }.open().is_none());
         assert!(Identity { inode: who.inode + 1, ..who.clone() }.open().is_none());
         assert!(Identity { boot: "another".to_owned(), ..who.clone() }.open().is_none());
         child.kill().unwrap();

@@ -100,6 +100,25 @@ pub(crate) fn raise_descriptors() -> Rlimit {
     before
 }
 
+/// Lets this process, which others wait for and which never computes for long, come before those that compute; [`take_time`] is the
+/// opposite. Where it may not, it waits its turn.
+pub(crate) fn hurry() {
+    set_nice(-10);
+}
+
+/// Takes no more of the processor than anybody: for what a process that [hurries](hurry) starts, which would inherit it.
+pub(crate) fn take_time() {
+    if rustix::process::getpriority_process(None).is_ok_and(|it| it < 0) {
+        set_nice(0);
+    }
+}
+
+/// Sets what nice(1) sets; and the same among sessions, where the kernel shares the processor among these first (sched(7), autogroup).
+fn set_nice(nice: i32) {
+    let _ = rustix::process::setpriority_process(None, nice);
+    let _ = std::fs::write("/proc/self/autogroup", nice.to_string());
+}
+
 /// Gives a program to be run a limit of descriptors of its own: containers inherit it.
 pub(crate) fn limit_descriptors(command: &mut Command, limit: Rlimit) {
     let limited = move || Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.current, maximum: limit.maximum })?);

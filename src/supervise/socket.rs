@@ -46,6 +46,19 @@ pub(crate) fn call(path: &Path, kind: SocketType) -> io::Result<OwnedFd> {
     Ok(made)
 }
 
+/// Tells whether somebody listens at a socket, be it that it is stopped.
+pub(crate) fn is_heard(path: &Path, kind: SocketType) -> bool {
+    let connected = || {
+        let made = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+        with_address(path, |address| Ok(connect(&made, address)?))
+    };
+    match connected() {
+        Ok(()) => true,
+        // There is no room for one more who waits.
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
 /// Most descriptors that go with one message of a stream.
 const ALONG: usize = 4;
 

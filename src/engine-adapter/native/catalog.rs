@@ -54,7 +54,8 @@ impl Places {
         }
         let path = self.names().join(text);
         match fs::read_to_string(&path) {
-            Ok(id) => return Ok(Some(id)),
+            Ok(id) if is_name(&id) => return Ok(Some(id)),
+            Ok(_) => return self.named_by_document(name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error::file("read", &path)(error)),
         }
@@ -65,6 +66,17 @@ impl Places {
         Ok(fitting.next().filter(|_| fitting.next().is_none()))
     }
 
+    /// Finds a container's id by the name in its document: for a name whose file is damaged.
+    fn named_by_document(&self, name: &ContainerName) -> Result<Option<String>> {
+        for container in self.one_by_one()? {
+            let container = container?;
+            if container.name == *name {
+                return Ok(Some(container.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// Reads a container by its id; nothing where it is not there, or is still being made.
     pub(crate) fn read(&self, id: &str) -> Result<Option<Container>> {
         Ok(self.shared(id)?.map(|it| Container::clone(&it)))
@@ -72,7 +84,8 @@ impl Places {
 
     /// As [`Places::read`], for one that is only looked at.
     pub(crate) fn shared(&self, id: &str) -> Result<Option<Arc<Container>>> {
-        self.seen.read(&self.container(id).document())
+        let check = |it: &Container| document::check_form("container", it.name.as_str(), it.form);
+        self.seen.read(&self.container(id).document(), check)
     }
 
     /// Finds a container by its name.

@@ -55,6 +55,7 @@ pub struct Native {
     pub(crate) remarks: Arc<Remarks>,
     pub(crate) executions: Arc<streams::Executions>,
     pub(crate) trash: Arc<Trash>,
+    pub(crate) stale: Arc<link::Stale>,
     firewall: Arc<Mutex<Option<Firewall>>>,
     version: Arc<str>,
 }
@@ -75,6 +76,7 @@ impl Native {
         let places = Places::new(setup.root, setup.run);
         places.make()?;
         let trash = Trash::new(places.containers(), setup.program.as_deref());
+        let stale = Arc::new(link::Stale::new(places.clone()));
         Ok(Self {
             places,
             images,
@@ -83,6 +85,7 @@ impl Native {
             remarks: Arc::default(),
             executions: Arc::default(),
             trash: Arc::new(trash),
+            stale,
             firewall: Arc::default(),
             version: setup.version.into(),
         })

@@ -62,6 +62,12 @@ pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
+/// Writes a document that is about to go: a loss of power may find the old one, and its copy stays as it is.
+pub(crate) fn write_last(path: &Path, document: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec(document).map_err(|it| error::malformed(path, it))?;
+    write_volatile(path, &text)
+}
+
 /// Writes a file that is made anew after a start of the machine anyway.
 pub(crate) fn write_volatile(path: &Path, content: &[u8]) -> Result<()> {
     put(path, content, false).map_err(error::file("write", path))
@@ -101,22 +107,28 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Takes a name for a text, which whoever reads the name finds; nothing where the name is taken. Whole or not at all: the file gets its
-/// name once it is written.
+/// Takes a name for a text, which whoever reads the name finds; tells whether the name was free. Whole or not at all, but for a loss of power:
+/// against that, see [`settle`].
 pub(crate) fn claim(path: &Path, text: &str, draft: &Path) -> Result<bool> {
     let made = || -> io::Result<bool> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
         file.write_all(text.as_bytes())?;
-        file.sync_all()?;
         let linked = fs::hard_link(draft, path);
         fs::remove_file(draft)?;
         match linked {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-            Ok(()) => sync_folder(path).map(|()| true),
+            other => other.map(|()| true),
         }
     };
     made().map_err(error::file("write", path))
+}
+
+/// Makes a name that was taken outlive a loss of power. Apart from the taking, which is done with a lock held that all wait for.
+pub(crate) fn settle(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|it| it.sync_all())
+        .and_then(|()| sync_folder(path))
+        .map_err(error::file("write", path))
 }
 
 /// Tells whether something is there; a link that leads nowhere is.

@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod events;
 mod file;
+mod found;
 mod groups;
 mod images;
 mod link;
@@ -27,7 +28,6 @@ mod mend;
 mod network;
 mod observe;
 mod place;
-mod recover;
 mod remark;
 mod resume;
 mod root;
@@ -48,7 +48,8 @@ pub use resume::Resumption;
 #[must_use]
 pub fn has_project(root: &std::path::Path, run: &std::path::Path, project: &str) -> bool {
     let places = place::Places::new(root.to_owned(), run.to_owned());
-    places.all().is_ok_and(|all| all.iter().any(|it| it.project() == Some(project)))
+    let is_of = |it: rcompose_engine_adapter::Result<document::Container>| it.is_ok_and(|it| it.project() == Some(project));
+    places.one_by_one().is_ok_and(|mut all| all.any(is_of))
 }
 
 /// Does what follows from a container's end, its restart, or another health: names and rules of its project are brought up to that, and

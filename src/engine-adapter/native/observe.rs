@@ -15,6 +15,7 @@ use crate::container;
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
+use crate::found::Found;
 use crate::images;
 use crate::link::{Joined, Port};
 use crate::mend;
@@ -34,25 +35,23 @@ pub(crate) fn observe(native: &Native, scope: &Scope) -> Result<Observed> {
 fn look_around(native: &Native, scope: &Scope) -> Result<Observed> {
     let places = &native.places;
     container::sweep(native)?;
-    let everything = places.all()?;
-    native.recover(&everything)?;
+    let everything = native.found()?;
     if let Projects::One(project) = &scope.projects
         && places.project(Some(project)).folder().exists()
     {
         // What is left of a project that is gone: whoever took it away was killed at its end.
         native.forget_project(Some(project))?;
     }
-    let all: BTreeMap<ContainerName, Container> = everything.into_iter().map(|it| (it.name.clone(), it)).collect();
+    let all: BTreeMap<ContainerName, Found> = everything.into_iter().map(|it| (it.container.name.clone(), it)).collect();
     let networks = networks(native, scope, &all)?;
     let mut observed = Observed { engine: native.info(), networks, ..Observed::default() };
     let ids: BTreeMap<NetworkName, String> = places.all_networks()?.into_iter().map(|it| (it.spec.name, it.id)).collect();
-    for (name, container) in &all {
-        if in_scope(&scope.projects, &container.labels) || is_named(scope, container) {
-            observed.containers.insert(name.clone(), look(native, container, scope.detail, &ids)?);
+    for (name, found) in &all {
+        if in_scope(&scope.projects, &found.container.labels) || is_named(scope, &found.container) {
+            observed.containers.insert(name.clone(), look(native, found, scope.detail, &ids));
         }
         if scope.ports {
-            let joined = Joined::read(places, container)?;
-            observed.ports.extend(holders(container, &joined));
+            observed.ports.extend(holders(&found.container, &found.joined));
         }
     }
     for (name, volume) in places.all_volumes()? {
@@ -91,12 +90,15 @@ pub(crate) fn in_scope(projects: &Projects, all: &BTreeMap<String, String>) -> b
     }
 }
 
-fn networks(native: &Native, scope: &Scope, all: &BTreeMap<ContainerName, Container>) -> Result<BTreeMap<NetworkName, ObservedNetwork>> {
+fn networks(native: &Native, scope: &Scope, all: &BTreeMap<ContainerName, Found>) -> Result<BTreeMap<NetworkName, ObservedNetwork>> {
     let mut found = BTreeMap::new();
     for network in native.places.all_networks()? {
         let name = network.spec.name;
         if in_scope(&scope.projects, &network.labels) || scope.networks.contains(&name) {
-            let attached = all.values().filter(|it| it.attachments().iter().any(|it| it.network == name));
+            let attached = all
+                .values()
+                .map(|it| &it.container)
+                .filter(|it| it.attachments().iter().any(|it| it.network == name));
             let containers: BTreeSet<ContainerName> = attached.map(|it| it.name.clone()).collect();
             let driver = network.spec.driver.unwrap_or_else(|| "bridge".into());
             found.insert(name, ObservedNetwork { id: network.id, driver, labels: network.labels, containers });
@@ -105,11 +107,10 @@ fn networks(native: &Native, scope: &Scope, all: &BTreeMap<ContainerName, Contai
     Ok(found)
 }
 
-fn look(native: &Native, container: &Container, detail: bool, ids: &BTreeMap<NetworkName, String>) -> Result<ObservedContainer> {
-    let record = native.places.record(container)?;
+fn look(native: &Native, found: &Found, detail: bool, ids: &BTreeMap<NetworkName, String>) -> ObservedContainer {
+    let Found { container, record, joined } = found;
     let standing = stand::standing(container, record.as_ref());
-    let joined = Joined::read(&native.places, container)?;
-    Ok(ObservedContainer {
+    ObservedContainer {
         id: container.id.clone(),
         name: container.name.clone(),
         image: container.spec.image.clone(),
@@ -120,12 +121,12 @@ fn look(native: &Native, container: &Container, detail: bool, ids: &BTreeMap<Net
         labels: container.labels.clone(),
         created: i64::try_from(container.created / 1_000_000_000).unwrap_or(i64::MAX),
         command: command(container).join(" "),
-        ports: ports(container, &joined, &standing),
-        networks: endpoints(container, &joined, &standing, ids),
+        ports: ports(container, joined, &standing),
+        networks: endpoints(container, joined, &standing, ids),
         mounts: mounts(native, container),
         spec: detail.then(|| Box::new(read_back(container))),
         size: None,
-    })
+    }
 }
 
 /// What runs: entrypoint and command, the image's where none was given.

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use rcompose_engine_adapter::NetworkName;
 use rcompose_supervise::{Place, Project};
 
+use crate::document;
 use crate::error::{self, Result};
+use crate::link::Joined;
 use crate::seen::Seen;
 
 /// The folder under `projects` of containers that belong to no project.
@@ -27,12 +29,13 @@ const NO_PROJECT: &str = "_none";
 pub(crate) struct Places {
     pub(crate) root: PathBuf,
     pub(crate) run: PathBuf,
-    pub(crate) seen: Seen,
+    pub(crate) seen: Seen<document::Container>,
+    pub(crate) links: Seen<Joined>,
 }
 
 impl Places {
     pub(crate) fn new(root: impl Into<PathBuf>, run: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), run: run.into(), seen: Seen::default() }
+        Self { root: root.into(), run: run.into(), seen: Seen::default(), links: Seen::default() }
     }
 
     pub(crate) fn containers(&self) -> PathBuf {

@@ -1,5 +1,5 @@
-//! Containers' documents that were read before: for each change the rules and names of a whole project are made anew, and of thirty
-//! containers that go at once each would read all others' over and over.
+//! What was read of containers before: for each change the rules and names of a whole project are made anew, and of thirty containers that
+//! come or go at once each would read all others' files over and over.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,49 +10,60 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rcompose_engine_adapter::Result;
+use serde::de::DeserializeOwned;
 
-use crate::document::{self, Container};
 use crate::error;
 use crate::file;
 
 /// What tells a file from another that takes its name: documents are never changed in place.
 type Stamp = (u64, i64, i64, u64);
 
-type Documents = HashMap<PathBuf, (Stamp, Arc<Container>)>;
+type Files<T> = HashMap<PathBuf, (Stamp, Arc<T>)>;
 
-/// Documents by their path. Others write them too, so each is looked at before it is taken from here.
-#[derive(Clone, Default)]
-pub(crate) struct Seen(Arc<Mutex<Documents>>);
+/// Files by their path. Others write them too, so each is looked at before it is taken from here.
+pub(crate) struct Seen<T>(Arc<Mutex<Files<T>>>);
 
-impl fmt::Debug for Seen {
+impl<T> Clone for Seen<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> fmt::Debug for Seen<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Seen").finish_non_exhaustive()
     }
 }
 
-impl Seen {
-    /// Reads a document; nothing where there is none.
-    pub(crate) fn read(&self, path: &Path) -> Result<Option<Arc<Container>>> {
+impl<T: DeserializeOwned> Seen<T> {
+    /// Reads a file; nothing where there is none. What `check` refuses is an error each time.
+    pub(crate) fn read(&self, path: &Path, check: impl FnOnce(&T) -> Result<()>) -> Result<Option<Arc<T>>> {
         let Some(stamp) = stamp(path)? else {
             self.lock().remove(path);
             return Ok(None);
         };
-        if let Some((known, container)) = self.lock().get(path)
+        if let Some((known, found)) = self.lock().get(path)
             && *known == stamp
         {
-            return Ok(Some(Arc::clone(container)));
+            return Ok(Some(Arc::clone(found)));
         }
-        let Some(found) = file::read::<Container>(path)? else {
+        let Some(found) = file::read::<T>(path)? else {
             return Ok(None);
         };
-        document::check_form("container", found.name.as_str(), found.form)?;
+        check(&found)?;
         let found = Arc::new(found);
         // One that was replaced between the look and the reading is kept under the older stamp, and read anew next time.
         self.lock().insert(path.to_owned(), (stamp, Arc::clone(&found)));
         Ok(Some(found))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Documents> {
+    fn lock(&self) -> MutexGuard<'_, Files<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,13 +79,15 @@ fn stamp(path: &Path) -> Result<Option<Stamp>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::{self, Container};
 
     #[test]
     fn what_somebody_else_writes_is_seen() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container.json");
-        let seen = Seen::default();
-        assert!(seen.read(&path).unwrap().is_none());
+        let seen = Seen::<Container>::default();
+        let read = || seen.read(&path, |_| Ok(())).unwrap();
+        assert!(read().is_none());
         let write = |removing: bool| {
             let container = Container {
                 form: document::FORM,
@@ -92,11 +105,11 @@ mod tests {
             file::write(&path, &container).unwrap();
         };
         write(false);
-        let first = seen.read(&path).unwrap().unwrap();
-        assert!(Arc::ptr_eq(&first, &seen.read(&path).unwrap().unwrap()), "it is read once");
+        let first = read().unwrap();
+        assert!(Arc::ptr_eq(&first, &read().unwrap()), "it is read once");
         write(true);
-        assert!(seen.read(&path).unwrap().unwrap().removing);
+        assert!(read().unwrap().removing);
         fs::remove_file(&path).unwrap();
-        assert!(seen.read(&path).unwrap().is_none());
+        assert!(read().is_none());
     }
 }

@@ -6,6 +6,7 @@ use rcompose_engine_adapter::{ContainerState, Result};
 use rcompose_supervise::{Client, Ended, Exit, Health, Phase, Record, SuperviseError, boot};
 
 use crate::clock;
+use crate::container::healthcheck;
 use crate::document::Container;
 use crate::error;
 use crate::place::Places;
@@ -25,7 +26,9 @@ impl Places {
         let Some(mut record) = found.map_err(error::supervise("read how a container stands"))? else {
             return Ok(None);
         };
-        record.health = Health::read(&self.shim(container.project(), &container.id)?);
+        if healthcheck(container).is_some() {
+            record.health = Health::read(&self.shim(container.project(), &container.id)?);
+        }
         Ok(Some(record))
     }
 }

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,20 +42,41 @@ pub(super) fn write_volatile(path: &Path, bytes: &[u8]) -> Result<(), ImageError
 }
 
 fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> std::io::Result<()>) -> Result<(), ImageError> {
-    let folder = path.parent().unwrap_or(path);
-    let unfinished = folder.join(format!("{UNFINISHED}{}", random()?));
+    draft(path, bytes, sync)?.put()
+}
+
+/// A file that is written and has not its name yet.
+pub(super) struct Draft<'a> {
+    unfinished: PathBuf,
+    path: &'a Path,
+}
+
+impl Draft<'_> {
+    /// Gives it its name, which may come to the disk later.
+    pub(super) fn put(self) -> Result<(), ImageError> {
+        fs::rename(&self.unfinished, self.path).map_err(ImageError::file("write", self.path))
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        // One that has its name is not there any more. What is left would be removed by the next prune.
+        let _gone = fs::remove_file(&self.unfinished);
+    }
+}
+
+/// Writes a file to the disk without its name: for whoever does not want to wait for the disk with a lock held.
+pub(super) fn draft<'a>(path: &'a Path, bytes: &[u8], sync: impl FnOnce(&File) -> std::io::Result<()>) -> Result<Draft<'a>, ImageError> {
+    let unfinished = path.parent().unwrap_or(path).join(format!("{UNFINISHED}{}", random()?));
+    let draft = Draft { unfinished, path };
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
-    let written = options.open(&unfinished).and_then(|mut file| {
+    let written = options.open(&draft.unfinished).and_then(|mut file| {
         file.write_all(bytes)?;
-        sync(&file)?;
-        fs::rename(&unfinished, path)
+        sync(&file)
     });
-    written.map_err(|error| {
-        // What is left would be removed by the next prune; the error that counts is the first.
-        let _gone = fs::remove_file(&unfinished);
-        ImageError::file("write", path)(error)
-    })
+    written.map_err(ImageError::file("write", path))?;
+    Ok(draft)
 }
 
 /// Makes sure that names in a folder are on the disk.

@@ -68,14 +68,21 @@ impl Store {
     /// Keeps an image for a container until [`Store::unpin`]. `holder` is the container's id.
     pub fn pin(&self, image: &Digest, holder: &str) -> Result<(), ImageError> {
         let path = self.pin_path(holder)?;
-        let _locked = self.lock()?;
-        let record = self.record(image)?.ok_or_else(|| ImageError::NoSuchImage { name: image.to_string() })?;
+        let found = || self.record(image)?.ok_or_else(|| ImageError::NoSuchImage { name: image.to_string() });
+        let record = found()?;
         let kept = Kept {
             image: Some(*image),
             blobs: record.blobs().collect(),
             layers: record.layers.iter().map(|it| it.diff_id).collect(),
         };
-        file::write(&path, &file::json(&kept)?)
+        let draft = file::draft(&path, &file::json(&kept)?, |file| file.sync_all())?;
+        {
+            let _locked = self.lock()?;
+            // Nobody removed it meanwhile, and from here on nobody will.
+            found()?;
+            draft.put()?;
+        }
+        file::sync_folder(&self.folder("leases"))
     }
 
     /// Gives an image back; that it was not kept is success.

@@ -27,44 +27,67 @@ struct Connection<'a> {
     original: &'a [u8],
 }
 
-/// Counts the connections that are open to an address and port, whoever made them. UDP ones count until the kernel forgets them.
+/// Counts the connections that are open to ports of containers, whoever made them. UDP ones count until the kernel forgets them.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn open_to(protocol: Protocol, address: IpAddr, port: u16) -> Result<usize> {
-    let socket = Socket::netfilter()?;
-    let items = list(&socket, address)?;
-    let open = items.iter().filter_map(|payload| parse(payload));
-    Ok(open
-        .filter(|it| it.protocol == protocol.number() && it.answers_from == (address, port) && it.is_open)
-        .count())
+pub fn open_to(doors: &[(Protocol, IpAddr, u16)]) -> Result<usize> {
+    let is_asked = |it: &Connection<'_>| {
+        doors
+            .iter()
+            .any(|(protocol, address, port)| it.protocol == protocol.number() && it.answers_from == (*address, *port))
+    };
+    let mut open = 0;
+    for_each(doors.iter().map(|(_, address, _)| address), |_, found| {
+        open += found.iter().filter(|it| it.is_open && is_asked(it)).count();
+        Ok(())
+    })?;
+    Ok(open)
 }
 
-/// Makes the kernel forget the connections to an address whose container is gone. They would lead there for minutes: whoever sends again from
-/// the same port is the same connection, and so is one of TCP that ended up to two minutes ago.
+/// Makes the kernel forget the connections to addresses whose containers are gone. They would lead there for minutes: whoever sends again from
+/// the same port is the same connection, and so is one of TCP that ended up to two minutes ago. However many addresses, the kernel walks
+/// through its table once: that takes it 3 to 6 ms where the table has its usual 262,144 rows, be they empty.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn forget(address: IpAddr) -> Result<usize> {
-    let socket = Socket::netfilter()?;
-    let items = list(&socket, address)?;
-    let stale: Vec<_> = items
-        .iter()
-        .filter_map(|payload| parse(payload))
-        .filter(|it| it.answers_from.0 == address)
-        .collect();
-    for connection in &stale {
-        let mut batch = Batch::default();
-        batch.push("forget a connection", (SUBSYSTEM << 8) | DELETE, ACK, &[family(address), 0, 0, 0], |it| {
-            it.nest(ORIGINAL, |it| it.raw(connection.original));
-        });
-        match socket.request(&batch) {
-            // It ended meanwhile.
-            Err(error) if error.errno() == Some(libc::ENOENT) => {}
-            other => other?,
+pub fn forget(addresses: &[IpAddr]) -> Result<usize> {
+    let mut forgotten = 0;
+    for_each(addresses.iter(), |socket, found| {
+        for connection in found.iter().filter(|it| addresses.contains(&it.answers_from.0)) {
+            let mut batch = Batch::default();
+            batch.push("forget a connection", (SUBSYSTEM << 8) | DELETE, ACK, &[family(connection.answers_from.0), 0, 0, 0], |it| {
+                it.nest(ORIGINAL, |it| it.raw(connection.original));
+            });
+            match socket.request(&batch) {
+                // It ended meanwhile.
+                Err(error) if error.errno() == Some(libc::ENOENT) => {}
+                other => {
+                    other?;
+                    forgotten += 1;
+                }
+            }
         }
+        Ok(())
+    })?;
+    Ok(forgotten)
+}
+
+/// Lists the connections of each family that addresses are of.
+fn for_each<'a>(
+    addresses: impl Iterator<Item = &'a IpAddr> + Clone,
+    mut work: impl FnMut(&Socket, &[Connection<'_>]) -> Result<()>,
+) -> Result<()> {
+    for is_ipv4 in [true, false] {
+        let Some(address) = addresses.clone().find(|it| it.is_ipv4() == is_ipv4) else {
+            continue;
+        };
+        let socket = Socket::netfilter()?;
+        let items = list(&socket, *address)?;
+        let found: Vec<Connection<'_>> = items.iter().filter_map(|payload| parse(payload)).collect();
+        work(&socket, &found)?;
     }
-    Ok(stale.len())
+    Ok(())
 }
 
 fn list(socket: &Socket, address: IpAddr) -> Result<Vec<Vec<u8>>> {

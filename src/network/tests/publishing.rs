@@ -253,12 +253,12 @@ fn open_connections_are_counted_and_stale_ones_forgotten() {
     let port = |container: &Container| Published { protocol: Protocol::Udp, host_ip: None, port: 5300, backends: to(&[container], 53) };
     let mut state = wanted(networks, vec![tcp(8080, None, to(&[&one], 80)), port(&one)]);
     lab::firewall().apply(&state).unwrap();
-    assert_eq!(conntrack::open_to(Protocol::Tcp, one.address, 80).unwrap(), 0);
+    assert_eq!(conntrack::open_to(&[(Protocol::Tcp, one.address, 80)]).unwrap(), 0);
     let connection = std::net::TcpStream::connect(("127.0.0.1", 8080)).unwrap();
     let accepted = listener.accept().unwrap();
-    assert_eq!(conntrack::open_to(Protocol::Tcp, one.address, 80).unwrap(), 1);
+    assert_eq!(conntrack::open_to(&[(Protocol::Tcp, one.address, 80)]).unwrap(), 1);
     drop((connection, accepted));
-    assert_eq!(conntrack::open_to(Protocol::Tcp, one.address, 80).unwrap(), 0);
+    assert_eq!(conntrack::open_to(&[(Protocol::Tcp, one.address, 80)]).unwrap(), 0);
 
     let asker = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut buffer = [0; 8];
@@ -266,7 +266,7 @@ fn open_connections_are_counted_and_stale_ones_forgotten() {
     assert_eq!(sockets[0].recv(&mut buffer).unwrap(), 1);
     state.ports[1] = port(&two);
     lab::firewall().set_backends(&state, Protocol::Udp, 5300).unwrap();
-    assert_eq!(conntrack::forget(one.address).unwrap(), 2, "that of UDP, and the one of TCP that has ended");
+    assert_eq!(conntrack::forget(&[one.address]).unwrap(), 2, "that of UDP, and the one of TCP that has ended");
     asker.send_to(b"22", "127.0.0.1:5300").unwrap();
     assert_eq!(sockets[1].recv(&mut buffer).unwrap(), 2);
 }
@@ -281,7 +281,8 @@ fn a_port_is_held_and_its_holder_named() {
     assert_eq!(held.sockets.len(), 2);
     let error = hold(&request(Some((8080, 8080))), &[]).unwrap_err().to_string();
     let wanted = "port 8080/tcp of 0.0.0.0 is taken by network-";
-    assert!(error.starts_with(wanted) && error.ends_with(&format!("(pid {})", std::process::id())), "{error}");
+    // Or a child that another test is just starting, and that has the sockets until it runs its program.
+    assert!(error.starts_with(wanted) && error.contains("(pid "), "{error}");
     assert_eq!(hold(&request(Some((8080, 8082))), &[8081]).unwrap().port, 8082);
     let _rest = hold(&request(Some((8081, 8081))), &[]).unwrap();
     let error = hold(&request(Some((8080, 8081))), &[]).unwrap_err().to_string();

@@ -1,7 +1,9 @@
 //! What a guardian knows and holds of one container.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::restart::{Restart, Row, Verdict};
 
 /// Shims that may die in a row before they have said anything, until whoever asked hears of it.
 const ATTEMPTS: u32 = 3;
+/// Status of a shim that could not be run; the shell's.
+const NOT_RUN: u8 = 127;
 /// Ends of others that are remembered for shims to come.
 const OTHERS: usize = 64;
 
@@ -78,10 +82,18 @@ impl Guardian {
             command.arg(SHIM).arg(place.folder()).args(holding.ticket.map(|it| it.to_string()));
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).current_dir("/");
             kernel::limit_descriptors(&mut command, limit);
-            command.spawn().map_err(|error| format!("run a shim: {error}"))
+            // Not waited for until it runs: of thirty that start at once, others have something to ask meanwhile. Why it does not run, it
+            // says in that file.
+            let child = kernel::fork(|| {
+                let error = command.exec();
+                // Nobody else hears it.
+                let _ = writeln!(std::io::stderr(), "run a shim: {error}");
+                NOT_RUN
+            });
+            child.map_err(|error| format!("make a process for a shim: {error}"))
         });
         match spawned {
-            Ok(child) => holding.shim = i32::try_from(child.id()).ok(),
+            Ok(child) => holding.shim = Some(child.as_raw_nonzero().get()),
             Err(reason) => self.shim_failed(name, &reason),
         }
     }

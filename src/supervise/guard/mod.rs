@@ -114,6 +114,7 @@ pub fn run(folder: &Path) -> Result<()> {
         // Apart from whoever started it: no terminal, no pipe of it is kept open.
         let _ = rustix::process::setsid();
         let apart = apart();
+        kernel::hurry();
         let _ = lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
         let guarded = apart.and_then(|()| Guardian::new(project.clone(), listener)).and_then(|mut it| it.attend());
         u8::from(guarded.is_err())

@@ -114,6 +114,7 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
     kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
     // Fails where the process leads a group already: then it is apart from any terminal, too.
     let _ = rustix::process::setsid();
+    kernel::take_time();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("become a subreaper"))?;
     let place = Place::of(folder)?;
     let Some(_lock) = lock(&place)? else {

@@ -34,7 +34,7 @@ impl Row {
         json!({
             "BlockIO": format!("{} / {}", size_in(read, 3), size_in(written, 3)),
             "CPUPerc": format!("{:.2}%", self.cpu),
-            "Container": id,
+            "Container": self.id,
             "ID": id,
             "MemPerc": format!("{:.2}%", percent(memory, memory_limit)),
             "MemUsage": format!("{} / {}", binary_size(memory), binary_size(memory_limit)),

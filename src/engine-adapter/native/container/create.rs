@@ -109,6 +109,8 @@ impl Half<'_> {
         let _lock = file::lock(&place.lock())?;
         self.claim(&document.name)?;
         drop(engine);
+        // Before the document: a container has a name, whatever happens.
+        file::settle(&places.names().join(document.name.as_str()))?;
         self.native.images.pin(&image.id, self.id).map_err(error::image)?;
         for folder in [place.upper(), place.work(), place.bundle(), place.keep(), place.folder.join("etc")] {
             file::private(&folder)?;
@@ -136,7 +138,11 @@ impl Half<'_> {
                 self.named = true;
                 return Ok(());
             }
-            let Some(holder) = places.id(name)? else { continue };
+            let Some(holder) = places.id(name)? else {
+                // It is nobody's: gone by now, or cut off by a loss of power.
+                file::remove(&path)?;
+                continue;
+            };
             if !super::remove::clear_remains(self.native, &holder, name)? {
                 return Err(taken());
             }

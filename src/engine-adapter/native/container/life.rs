@@ -193,6 +193,7 @@ pub(crate) fn rename(native: &Native, from: &ContainerName, to: &ContainerName) 
         return Err(error::conflict(format!("cannot rename container {from} to {to}: that name is in use by another container")));
     }
     drop(engine);
+    file::settle(&path)?;
     let old = std::mem::replace(&mut container.name, to.clone());
     file::write(&places.container(&container.id).document(), &container)?;
     file::remove(&places.names().join(old.as_str()))?;

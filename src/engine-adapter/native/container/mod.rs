@@ -13,4 +13,4 @@ pub(crate) use create::{create, new_id};
 pub(crate) use life::{kill, pause, rename, stop, wait};
 pub(crate) use mounts::{detach, forget as forget_mounts};
 pub(crate) use remove::{changed, remove, remove_ended, sweep};
-pub(crate) use start::start;
+pub(crate) use start::{healthcheck, start};

@@ -10,7 +10,7 @@ use crate::engine::Native;
 use crate::error;
 use crate::file;
 use crate::link;
-use crate::place::{self, is_name};
+use crate::place;
 use crate::trash;
 use crate::volume;
 
@@ -43,7 +43,7 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
     let places = &native.places;
     if !container.removing {
         container.removing = true;
-        match file::write(&places.container(&container.id).document(), &container) {
+        match file::write_last(&places.container(&container.id).document(), &container) {
             // To remove it frees some; cut off, it is removed by the next attempt all the same.
             Err(error) if error::is_full(&error) => {}
             other => other?,
@@ -119,12 +119,15 @@ pub(crate) fn sweep(native: &Native) -> Result<()> {
     }
     volume::sweep(native)?;
     volume::sweep_half(places)?;
-    let ids = file::names(&places.containers())?;
-    let is_half = |id: &&String| is_name(id) && !file::exists(&places.container(id).document());
-    let held_by_none =
-        |name: &&String| std::fs::read_to_string(places.names().join(name)).is_ok_and(|id| !file::exists(&places.container(&id).folder));
+    let ids = places.ids()?;
+    let is_half = |id: &&String| !file::exists(&places.container(id).document());
+    let held_by_none = |name: &&String| {
+        let holder = places.id(&ContainerName::from(name.as_str()));
+        holder.is_ok_and(|id| id.is_none_or(|id| !file::exists(&places.container(&id).folder)))
+    };
     let names = file::names(&places.names())?;
-    if !ids.iter().any(|id| is_half(&id)) && !names.iter().any(|name| held_by_none(&name)) {
+    // Every container has a name: where there are no more names than containers, each name is one's.
+    if !ids.iter().any(|id| is_half(&id)) && (names.len() <= ids.len() || !names.iter().any(|name| held_by_none(&name))) {
         return Ok(());
     }
     // Names are taken, and folders of containers made, with this lock held: what is found is surely left over.

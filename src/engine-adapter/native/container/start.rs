@@ -121,7 +121,7 @@ fn task(native: &Native, container: &Container, lowered: &Lowered, found: &Found
         grace: u32::try_from(grace.as_millis()).unwrap_or(u32::MAX),
         log: logging::read(&container.who(), spec.logging.as_ref())?.limits,
         layers: Some(layers),
-        health: check(container),
+        health: healthcheck(container),
         changed: vec![
             program,
             CHANGED.into(),
@@ -137,7 +137,7 @@ fn spec_wants_init(container: &Container) -> bool {
 }
 
 /// The container's healthcheck over the image's, field by field; source: Docker, `merge` of `HealthConfig`.
-fn check(container: &Container) -> Option<Check> {
+pub(crate) fn healthcheck(container: &Container) -> Option<Check> {
     let image = container.image.healthcheck.clone();
     let merged = match (&container.spec.healthcheck, image) {
         (None, image) => image,

@@ -1,6 +1,5 @@
 //! Ports that nobody holds any more, since the guardian was killed together with the shims: they are taken again.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rcompose_engine_adapter::Result;
@@ -13,27 +12,22 @@ use crate::engine::Native;
 use crate::error;
 use crate::file;
 
-/// Looks after the ports of containers that run, where their project has another guardian than when this was done last.
-pub(crate) fn hold_again(native: &Native, running: &[&Container]) -> Result<()> {
-    let mut projects: BTreeMap<String, Vec<&Container>> = BTreeMap::new();
-    for container in running.iter().filter(|it| !it.spec.ports.is_empty()) {
-        projects.entry(native.places.project_name(container.project())).or_default().push(container);
+/// Looks after the ports of a project's containers that run, where it has another guardian than when this was done last.
+pub(crate) fn hold_again(native: &Native, project: &str, running: &[&Container]) -> Result<()> {
+    let containers: Vec<&Container> = running.iter().copied().filter(|it| !it.spec.ports.is_empty()).collect();
+    let Some(any) = containers.first() else { return Ok(()) };
+    let client = native.client(any);
+    let (path, now) = (seen(native, project), client.guardian().map(|it| it.to_string()));
+    if now.is_none() || std::fs::read_to_string(&path).ok() == now {
+        return Ok(());
     }
-    for (project, containers) in projects {
-        let client = native.client(containers[0]);
-        let (path, now) = (seen(native, &project), client.guardian().map(|it| it.to_string()));
-        if now.is_none() || std::fs::read_to_string(&path).ok() == now {
-            continue;
-        }
-        // One that is stopped cannot be asked: who looks at what is there need not hear of it.
-        let Ok(held) = client.keeps() else { continue };
-        if take(native, &containers, &held)? {
-            refresh(native, &project)?;
-        }
-        // Asked again: the question may have brought another guardian, which has what it was given since.
-        note(native, &project, client.guardian())?;
+    // One that is stopped cannot be asked: who looks at what is there need not hear of it.
+    let Ok(held) = client.keeps() else { return Ok(()) };
+    if take(native, &containers, &held)? {
+        refresh(native, project)?;
     }
-    Ok(())
+    // Asked again: the question may have brought another guardian, which has what it was given since.
+    note(native, project, client.guardian())
 }
 
 /// Where it is written which guardian was looked at.

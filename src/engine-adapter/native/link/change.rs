@@ -4,7 +4,7 @@ use rcompose_engine_adapter::{Attachment, ContainerName, NetworkMode, NetworkNam
 use rcompose_network::{endpoint, names, netns};
 use std::os::fd::AsFd;
 
-use super::{Joined, join, lease, own_namespace, refresh};
+use super::{Joined, join, own_namespace, refresh};
 use crate::document::{Container, attachment as position};
 use crate::engine::Native;
 use crate::error;
@@ -58,9 +58,7 @@ pub(crate) fn disconnect(native: &Native, name: &ContainerName, network: &Networ
         if let Ok(namespace) = netns::open(&own_namespace(places, &container)) {
             endpoint::detach(namespace.as_fd(), &end.interface).map_err(error::network("detach the container"))?;
         }
-        for address in end.addresses() {
-            lease::release(places, network, address, &container.id)?;
-        }
+        super::give_back(native, &container, network, &end, &joined.ports)?;
         joined.write(places, &container)?;
         refresh(native, &places.project_name(container.project()))?;
     }

@@ -30,34 +30,31 @@ pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> 
         other => other?,
     }
     let addresses: Vec<IpAddr> = joined.endpoints.values().flat_map(super::Endpoint::addresses).collect();
-    while Instant::now() < until {
-        let mut open = 0;
-        for port in joined.ports.iter().filter(|it| it.protocol != rcompose_engine_adapter::Protocol::Udp) {
-            for address in &addresses {
-                open += conntrack::open_to(protocol(port.protocol), *address, port.target).map_err(error::network("count connections"))?;
-            }
-        }
-        if open == 0 {
-            break;
-        }
+    let ports = joined.ports.iter().filter(|it| it.protocol != rcompose_engine_adapter::Protocol::Udp);
+    let doors: Vec<_> = ports
+        .flat_map(|port| addresses.iter().map(|it| (protocol(port.protocol), *it, port.target)))
+        .collect();
+    while Instant::now() < until && conntrack::open_to(&doors).map_err(error::network("count connections"))? > 0 {
         std::thread::sleep(LOOK);
     }
     Ok(())
 }
 
-/// Leads connections to a container again which somebody began to take out of the way, who was killed before it stopped.
-pub(crate) fn resume(native: &Native, container: &Container) -> Result<()> {
+/// Leads connections to a container again which somebody began to take out of the way, who was killed before it stopped; tells
+/// whether that was so.
+pub(crate) fn resume(native: &Native, container: &Container, joined: &Joined) -> Result<bool> {
     let left = |it: &Joined| it.leaving && has_own(container);
-    if !left(&Joined::read(&native.places, container)?) {
-        return Ok(());
+    if !left(joined) {
+        return Ok(false);
     }
     // Somebody who is at it holds the container.
     let Some(_lock) = file::try_lock(&native.places.container(&container.id).lock())? else {
-        return Ok(());
+        return Ok(false);
     };
     let mut joined = Joined::read(&native.places, container)?;
-    if left(&joined) && native.running(container)?.is_some() {
+    let resumed = left(&joined) && native.running(container)?.is_some();
+    if resumed {
         joined.lead(native, container, true)?;
     }
-    Ok(())
+    Ok(resumed)
 }

@@ -22,22 +22,25 @@ pub(super) fn take(places: &Places, network: &NetworkName, pool: &Pool, wanted: 
     let folder = places.leases(network);
     file::private(&folder)?;
     let _lock = file::lock(&folder.join(".lock"))?;
-    let mut used = BTreeSet::new();
-    for name in file::names(&folder)? {
-        let Ok(address) = name.replace('_', ":").parse::<IpAddr>() else {
-            continue;
+    let names = file::names(&folder)?;
+    let address = |name: &String| name.replace('_', ":").parse::<IpAddr>().ok();
+    let taken: BTreeSet<IpAddr> = names.iter().filter_map(address).collect();
+    let chosen = pool.allocate(&taken, wanted).or_else(|_| {
+        // Its own is free for it, and a container that was removed the hard way holds nothing.
+        let is_held = |name: &&String| {
+            let holder = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
+            holder != id && places.container(&holder).document().exists()
         };
-        let holder = std::fs::read_to_string(folder.join(&name)).unwrap_or_default();
-        // A container that was removed the hard way holds nothing.
-        if holder != id && places.container(&holder).document().exists() {
-            used.insert(address);
-        }
-    }
-    let address = pool
-        .allocate(&used, wanted)
-        .map_err(|it| EngineError::new(ErrorKind::Invalid, format!("network {network}: {it}")).caused_by(it))?;
+        pool.allocate(&names.iter().filter(is_held).filter_map(address).collect(), wanted)
+    });
+    let address = chosen.map_err(|it| EngineError::new(ErrorKind::Invalid, format!("network {network}: {it}")).caused_by(it))?;
     file::write_volatile(&path(places, network, address), id.as_bytes())?;
     Ok(address)
+}
+
+/// Tells whether somebody has an address.
+pub(super) fn is_taken(places: &Places, network: &NetworkName, address: IpAddr) -> bool {
+    file::exists(&path(places, network, address))
 }
 
 /// Gives an address back, unless it is somebody else's by now.
@@ -69,12 +72,17 @@ mod tests {
         }
         let network = NetworkName::from("n");
         let first = take(&places, &network, &pool, None, "a").unwrap();
-        assert_eq!(take(&places, &network, &pool, None, "a").unwrap(), first, "asked again, it is the same");
+        assert_eq!(take(&places, &network, &pool, Some(first), "a").unwrap(), first, "asked again, it is the same");
         assert_ne!(take(&places, &network, &pool, None, "b").unwrap(), first);
         assert!(take(&places, &network, &pool, Some(first), "b").is_err(), "one address for two");
         release(&places, &network, first, "b").unwrap();
         assert!(take(&places, &network, &pool, Some(first), "b").is_err(), "given back by who does not have it");
         std::fs::remove_file(places.container("a").document()).unwrap();
         assert_eq!(take(&places, &network, &pool, Some(first), "b").unwrap(), first, "its holder is gone");
+        let all: BTreeSet<IpAddr> = (0..4).map(|_| take(&places, &network, &pool, None, "b").unwrap()).collect();
+        assert_eq!(all.len(), 4, "those that are free come first");
+        assert!(all.contains(&take(&places, &network, &pool, None, "b").unwrap()), "its own last");
+        std::fs::write(places.container("a").document(), "{}").unwrap();
+        assert!(take(&places, &network, &pool, None, "a").unwrap_err().message.contains("10.1.2.0/29"));
     }
 }

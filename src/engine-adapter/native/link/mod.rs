@@ -9,11 +9,13 @@ mod lease;
 mod names;
 mod ports;
 mod refresh;
+mod stale;
 mod turn;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rcompose_engine_adapter::{Attachment, ContainerName, NetworkMode, NetworkName, Protocol, Result};
 use rcompose_network::netns;
@@ -30,6 +32,7 @@ pub(crate) use change::{connect, disconnect, renamed};
 pub(crate) use drain::{drain, resume};
 pub(crate) use join::join;
 pub(crate) use refresh::refresh;
+pub(crate) use stale::Stale;
 
 /// How a container that runs is connected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +79,11 @@ impl Joined {
         Ok(file::read(&Self::path(places, container))?.unwrap_or_default())
     }
 
+    /// As [`Joined::read`], where it is only looked at.
+    pub(crate) fn shared(places: &Places, container: &Container) -> Result<Arc<Self>> {
+        Ok(places.links.read(&Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
+    }
+
     fn write(&self, places: &Places, container: &Container) -> Result<()> {
         let path = Self::path(places, container);
         let text = serde_json::to_vec(self).map_err(|it| error::malformed(&path, it))?;
@@ -88,6 +96,20 @@ impl Joined {
         self.write(&native.places, container)?;
         refresh(native, &native.places.project_name(container.project()))
     }
+}
+
+/// Other containers than this one, of those that are meant.
+fn others(native: &Native, container: &Container, is_meant: impl Fn(&Container) -> bool) -> Result<Vec<Arc<Container>>> {
+    let mut all = Vec::new();
+    for id in native.places.ids()? {
+        all.extend(native.places.shared(&id)?.filter(|it| it.id != container.id && is_meant(it)));
+    }
+    Ok(all)
+}
+
+/// Tells whether containers are replicas of one service.
+fn are_siblings(one: &Container, other: &Container) -> bool {
+    one.service().is_some() && (one.project(), one.service()) == (other.project(), other.service())
 }
 
 /// The networks that a container is to be attached to; the default one where nothing else was said.
@@ -161,12 +183,23 @@ pub(crate) fn files_owner(native: &Native, container: &Container) -> Result<Stri
     }
 }
 
-/// Counts a container that runs now among the replicas of its service.
+/// Counts a container that runs now among the replicas of its service. The only one was counted on before.
 pub(crate) fn started(native: &Native, container: &Container) -> Result<()> {
-    if container.spec.ports.is_empty() || !has_own(container) {
+    if !has_own(container) || others(native, container, |it| are_siblings(container, it))?.is_empty() {
         return Ok(());
     }
     refresh(native, &native.places.project_name(container.project()))
+}
+
+/// Gives addresses back, and has connections forgotten that were led there.
+fn give_back(native: &Native, container: &Container, network: &NetworkName, endpoint: &Endpoint, ports: &[Port]) -> Result<()> {
+    for address in endpoint.addresses() {
+        lease::release(&native.places, network, address, &container.id)?;
+        if !ports.is_empty() {
+            native.stale.add(network, address);
+        }
+    }
+    Ok(())
 }
 
 /// Takes away a container's ends; none is success.
@@ -188,12 +221,7 @@ pub(crate) fn leave(native: &Native, container: &Container) -> Result<()> {
     // Its interfaces go with it: taking each away costs 20 ms.
     netns::remove(&path).map_err(error::network("remove the network namespace"))?;
     for (network, endpoint) in &joined.endpoints {
-        for address in endpoint.addresses() {
-            lease::release(places, network, address, &container.id)?;
-            if !joined.ports.is_empty() {
-                rcompose_network::conntrack::forget(address).map_err(error::network("forget connections"))?;
-            }
-        }
+        give_back(native, container, network, endpoint, &joined.ports)?;
     }
     ports::release(native, container, &joined)?;
     file::remove(&Joined::path(places, container))?;

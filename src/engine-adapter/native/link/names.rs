@@ -21,7 +21,7 @@ const NAMES_PORT: u16 = 53;
 /// A container that is joined to networks.
 pub(super) struct Member {
     pub(super) container: Arc<Container>,
-    pub(super) joined: Joined,
+    pub(super) joined: Arc<Joined>,
     pub(super) health: Option<HealthStatus>,
     pub(super) runs: bool,
 }
@@ -31,7 +31,7 @@ pub(super) fn members(native: &Native) -> Result<Vec<Member>> {
     let mut found = Vec::new();
     for id in native.places.ids()? {
         let Some(container) = native.places.shared(&id)? else { continue };
-        let joined = Joined::read(&native.places, &container)?;
+        let joined = Joined::shared(&native.places, &container)?;
         if joined.endpoints.is_empty() || joined.leaving {
             continue;
         }

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rcompose_engine_adapter::{EngineError, ErrorKind, PortSpec, Protocol, Result, labels};
+use rcompose_engine_adapter::{EngineError, ErrorKind, PortSpec, Protocol, Result};
 use rcompose_network::{Held, NetworkError, PortError, PortRequest, hold};
 
 use super::join::End;
-use super::{Joined, Port, again};
+use super::{Joined, Port, again, are_siblings, others};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
@@ -33,10 +34,19 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
             .add(container, ["its published ports lead nowhere: it is on no network that has a way in".to_owned()]);
         return Ok(());
     }
-    // Until it is written down which ports they are, so that no other takes or lets go of the same ones.
+    for (asked, held) in choose(native, container, ends, joined)? {
+        keep(native, container, asked, &held)?;
+    }
+    Ok(())
+}
+
+/// Chooses ports and writes down which they are, so that no other takes or lets go of the same ones. What is kept, and not known to be, would
+/// never be let go of; so it is kept after that, and without the lock, for which all wait who start.
+fn choose(native: &Native, container: &Container, ends: &[End], joined: &mut Joined) -> Result<Vec<(Option<IpAddr>, Held)>> {
+    let mut all = Vec::new();
     let _lock = lock(native)?;
     let binding = ends.iter().find_map(|it| it.driver.bridge()?.host_binding);
-    let others = others(native, container)?;
+    let others = of(native, container, &others(native, container, |_| true)?)?;
     for spec in &container.spec.ports {
         let asked = spec.host_ip.or(binding);
         let request = PortRequest { protocol: protocol(spec.protocol), host_ip: asked, published: spec.published };
@@ -47,13 +57,9 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
                 let same = |it: &&Port| it.protocol == spec.protocol && overlaps(it.asked_ip, asked);
                 let promised = others.iter().map(|(_, it)| it).chain(&joined.ports).filter(same).map(|it| it.port);
                 let promised: Vec<u16> = promised.collect();
-                let is_free = |port: u16| !promised.contains(&port);
-                match kept_already(native, container, spec, asked)?.filter(|it| is_free(*it)) {
-                    Some(port) => (port, None),
-                    None => {
-                        let held = hold_patiently(&request, &promised, container).map_err(|it| named(native, container, it))?;
-                        (held.port, Some(held))
-                    }
+                match take(native, container, spec, &request, &promised)? {
+                    Taken::Now(held) => (held.port, Some(held)),
+                    Taken::Before(port) => (port, None),
                 }
             }
         };
@@ -64,13 +70,31 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
             protocol: spec.protocol,
             asked_ip: asked,
         });
-        // Written down first: what is kept, and not known to be, would never be let go of.
-        joined.write(&native.places, container)?;
-        if let Some(held) = held {
-            keep(native, container, asked, &held)?;
-        }
+        all.extend(held.map(|it| (asked, it)));
     }
-    Ok(())
+    joined.write(&native.places, container)?;
+    Ok(all)
+}
+
+/// A port that is free for a container.
+enum Taken {
+    Now(Held),
+    /// The project holds it still: another replica is just leaving it, or a killed client left it.
+    Before(u16),
+}
+
+fn take(native: &Native, container: &Container, spec: &PortSpec, request: &PortRequest, promised: &[u16]) -> Result<Taken> {
+    match hold(request, promised) {
+        Err(NetworkError::Port(PortError::Taken { .. })) => {}
+        other => return other.map(Taken::Now).map_err(error::network(&format!("container {}", container.name))),
+    }
+    // Asked only now: mostly the port is free, and the guardian has much to do while many start.
+    match kept_already(native, container, spec, request.host_ip)?.filter(|it| !promised.contains(it)) {
+        Some(port) => Ok(Taken::Before(port)),
+        None => hold_patiently(request, promised, container)
+            .map(Taken::Now)
+            .map_err(|it| named(native, container, it)),
+    }
 }
 
 pub(super) fn lock(native: &Native) -> Result<Lock> {
@@ -114,11 +138,11 @@ pub(super) fn release(native: &Native, container: &Container, joined: &Joined) -
         return Ok(());
     }
     let _lock = lock(native)?;
-    let others = others(native, container)?;
+    let siblings = of(native, container, &others(native, container, |it| are_siblings(container, it))?)?;
     let client = native.client(container);
     for port in &joined.ports {
         let is_same = |it: &Port| (it.port, it.protocol, it.asked_ip) == (port.port, port.protocol, port.asked_ip);
-        if !others.iter().any(|(sibling, it)| *sibling && is_same(it)) {
+        if !siblings.iter().any(|(_, it)| is_same(it)) {
             let kept = kept(protocol(port.protocol), port.port, port.asked_ip);
             client.release(&kept).map_err(error::supervise("let go of a published port"))?;
         }
@@ -145,18 +169,14 @@ fn named(native: &Native, container: &Container, error: EngineError) -> EngineEr
     }
 }
 
-/// Ports of all other containers, and whether the container is a replica of the same service.
-fn others(native: &Native, container: &Container) -> Result<Vec<(bool, Port)>> {
-    let key = |it: &Container| Some((it.labels.get(labels::PROJECT)?.clone(), it.labels.get(labels::SERVICE)?.clone()));
-    let own = key(container);
+/// Ports of containers, and whether the one is a replica of the same service as each.
+fn of(native: &Native, container: &Container, others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
     let mut all = Vec::new();
-    for other in native.places.all()?.iter().filter(|it| it.id != container.id) {
-        let sibling = own.is_some() && key(other) == own;
-        let joined = Joined::read(&native.places, other)?;
-        if joined.leaving {
-            continue;
+    for other in others {
+        let joined = Joined::shared(&native.places, other)?;
+        if !joined.leaving {
+            all.extend(joined.ports.iter().map(|it| (are_siblings(container, other), it.clone())));
         }
-        all.extend(joined.ports.into_iter().map(|it| (sibling, it)));
     }
     Ok(all)
 }

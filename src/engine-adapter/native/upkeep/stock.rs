@@ -7,8 +7,8 @@ use rcompose_engine_adapter::{MountKind, Result, Stock, StockContainer, StockIma
 use rcompose_image::{Image, tree_size};
 
 use super::leftovers;
-use crate::document::Container;
 use crate::engine::Native;
+use crate::found::Found;
 use crate::{container, error, network, observe, sentence, stand};
 
 /// Nanoseconds in a second.
@@ -17,8 +17,7 @@ const SECOND: u64 = 1_000_000_000;
 pub(super) fn stock(native: &Native, sizes: bool) -> Result<Stock> {
     let places = &native.places;
     container::sweep(native)?;
-    let containers = places.all()?;
-    native.recover(&containers)?;
+    let containers = native.found()?;
     let all = native.images.images().map_err(error::image)?;
     let layers = if sizes { native.images.room().map_err(error::image)?.images } else { 0 };
     let networks = places.all_networks()?.into_iter().map(|it| StockNetwork {
@@ -37,7 +36,7 @@ pub(super) fn stock(native: &Native, sizes: bool) -> Result<Stock> {
     Ok(Stock {
         images: images(&all),
         layers,
-        containers: containers.iter().map(|it| look(native, it, sizes)).collect::<Result<_>>()?,
+        containers: containers.iter().map(|it| look(native, it, sizes)).collect(),
         networks: networks.collect(),
         volumes,
         cache: Vec::new(),
@@ -69,14 +68,13 @@ fn images(all: &[Image]) -> Vec<StockImage> {
     all.iter().map(one).collect()
 }
 
-fn look(native: &Native, container: &Container, sizes: bool) -> Result<StockContainer> {
-    let record = native.places.record(container)?;
+fn look(native: &Native, Found { container, record, .. }: &Found, sizes: bool) -> StockContainer {
     let standing = stand::standing(container, record.as_ref());
     let mounted = container.spec.mounts.iter().filter_map(|it| match &it.kind {
         MountKind::Image { image, .. } => native.images.find_id(image.as_str()).ok(),
         _ => None,
     });
-    Ok(StockContainer {
+    StockContainer {
         id: container.id.clone(),
         name: container.name.to_string(),
         image: container.spec.image.to_string(),
@@ -94,5 +92,5 @@ fn look(native: &Native, container: &Container, sizes: bool) -> Result<StockCont
         },
         networks: container.attachments().iter().map(|it| it.network.clone()).collect(),
         volumes: container.volumes.iter().map(|it| it.volume.clone()).collect(),
-    })
+    }
 }
