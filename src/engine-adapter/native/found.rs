@@ -10,6 +10,8 @@ use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
 use crate::link::{self, Joined};
+use crate::sentence::Standing;
+use crate::stand;
 
 /// From how many containers on several threads read them.
 const MANY: usize = 8;
@@ -20,6 +22,7 @@ const THREADS: usize = 4;
 pub(crate) struct Found {
     pub(crate) container: Arc<Container>,
     pub(crate) record: Option<Record>,
+    pub(crate) standing: Standing,
     pub(crate) joined: Arc<Joined>,
 }
 
@@ -59,16 +62,16 @@ impl Native {
         let Some(container) = self.places.shared(id)? else {
             return Ok(None);
         };
-        let record = self.places.record(&container)?;
+        let (record, standing) = stand::look(&self.places, &container)?;
         let joined = Joined::shared(&self.places, &container)?;
-        Ok(Some(Found { container, record, joined }))
+        Ok(Some(Found { container, record, standing, joined }))
     }
 
     /// Makes sure that whoever runs is looked after; tells whether anything changed by that.
     fn recover(&self, all: &[Found]) -> Result<bool> {
         let mut running: BTreeMap<String, Vec<&Container>> = BTreeMap::new();
         let mut changed = false;
-        for Found { container, record, joined } in all {
+        for Found { container, record, joined, .. } in all {
             if record.as_ref().is_none_or(|it| it.phase == Phase::Ended || it.boot != boot()) {
                 continue;
             }

@@ -20,7 +20,6 @@ use crate::images;
 use crate::link::{Joined, Port};
 use crate::mend;
 use crate::sentence::{self, Standing};
-use crate::stand;
 
 pub(crate) fn observe(native: &Native, scope: &Scope) -> Result<Observed> {
     match look_around(native, scope) {
@@ -108,8 +107,7 @@ fn networks(native: &Native, scope: &Scope, all: &BTreeMap<ContainerName, Found>
 }
 
 fn look(native: &Native, found: &Found, detail: bool, ids: &BTreeMap<NetworkName, String>) -> ObservedContainer {
-    let Found { container, record, joined } = found;
-    let standing = stand::standing(container, record.as_ref());
+    let Found { container, standing, joined, .. } = found;
     ObservedContainer {
         id: container.id.clone(),
         name: container.name.clone(),
@@ -117,12 +115,12 @@ fn look(native: &Native, found: &Found, detail: bool, ids: &BTreeMap<NetworkName
         image_id: Some(container.image_id.clone()),
         state: standing.state,
         health: standing.health,
-        status: sentence::say(&standing),
+        status: sentence::say(standing),
         labels: container.labels.clone(),
         created: i64::try_from(container.created / 1_000_000_000).unwrap_or(i64::MAX),
         command: command(container).join(" "),
-        ports: ports(container, joined, &standing),
-        networks: endpoints(container, joined, &standing, ids),
+        ports: ports(container, joined, standing),
+        networks: endpoints(container, joined, standing, ids),
         mounts: mounts(native, container),
         spec: detail.then(|| Box::new(read_back(container))),
         size: None,

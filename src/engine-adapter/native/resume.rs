@@ -15,6 +15,7 @@ use crate::document::{Container, FORM, check_form};
 use crate::engine::Native;
 use crate::file;
 use crate::place::Places;
+use crate::sentence::Standing;
 use crate::stand;
 
 /// Which containers ran when their project was stopped with the machine.
@@ -68,10 +69,8 @@ impl Native {
 
 impl Places {
     fn suspend(&self, project: &str) -> Result<()> {
-        let running = self.members(project)?.into_iter().filter_map(|(container, record)| {
-            let standing = stand::standing(&container, record.as_ref());
-            standing.state.is_up().then_some(container.id)
-        });
+        let members = self.members(project)?.into_iter();
+        let running = members.filter_map(|(container, _, standing)| standing.state.is_up().then_some(container.id));
         let containers: BTreeSet<String> = running.collect();
         let is_known = file::exists(&self.suspended(project));
         if containers.is_empty() && is_known {
@@ -89,14 +88,13 @@ impl Places {
         }
         let ran = found.map(|it| it.containers).unwrap_or_default();
         let mut resumption = Resumption::default();
-        for (container, record) in self.members(project)? {
+        for (container, record, Standing { state, .. }) in self.members(project)? {
             let policy = container.spec.restart;
             let comes = match &record {
                 Some(record) => comes_again(policy, record.stop.is_some_and(|it| !it.by_signal), ran.contains(&container.id)),
                 // One that never ran comes up only if it was about to take the place of one that did.
                 None => container.labels.contains_key(labels::REPLACE) && comes_again(policy, false, false),
             };
-            let state = stand::standing(&container, record.as_ref()).state;
             if !comes || state.is_up() || state == ContainerState::Removing {
                 continue;
             }
@@ -108,9 +106,9 @@ impl Places {
         Ok(resumption)
     }
 
-    fn members(&self, project: &str) -> Result<Vec<(Container, Option<Record>)>> {
+    fn members(&self, project: &str) -> Result<Vec<(Container, Option<Record>, Standing)>> {
         let all = self.all()?.into_iter().filter(|it| it.project() == Some(project) && !it.removing);
-        all.map(|it| self.record(&it).map(|record| (it, record))).collect()
+        all.map(|it| stand::look(self, &it).map(|(record, standing)| (it, record, standing))).collect()
     }
 
     fn suspended(&self, project: &str) -> PathBuf {

@@ -50,8 +50,24 @@ impl Places {
     }
 }
 
+/// Reads what a container's shim wrote down last, and tells how it stands.
+pub(crate) fn look(places: &Places, container: &Container) -> Result<(Option<Record>, Standing)> {
+    let read = || {
+        let record = places.record(container)?;
+        let standing = standing(container, record.as_ref());
+        Ok((record, standing))
+    };
+    let first: (Option<Record>, Standing) = read()?;
+    let is_written_as_running = first.0.as_ref().is_some_and(|it| matches!(it.phase, Phase::Running { .. }));
+    if is_written_as_running && matches!(first.1.state, ContainerState::Exited { .. }) {
+        // It ended between the reading and the look at its process: by now it is written down how.
+        return read();
+    }
+    Ok(first)
+}
+
 /// Tells how a container stands. Whoever is written down as running, and does not, has lost shim and guardian together.
-pub(crate) fn standing(container: &Container, record: Option<&Record>) -> Standing {
+fn standing(container: &Container, record: Option<&Record>) -> Standing {
     let nothing = Standing { state: ContainerState::Created, health: None, up: 0, ended: 0, last: 0 };
     let state = |state| Standing { state, ..nothing };
     if container.removing {

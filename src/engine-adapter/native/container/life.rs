@@ -30,8 +30,8 @@ impl Native {
 
     /// Looks whether a container runs; brings a guardian first where shim and guardian were killed, so that somebody knows.
     pub(crate) fn running(&self, container: &Container) -> Result<Option<Record>> {
-        let record = self.places.record(container)?;
-        Ok(record.filter(|it| stand::standing(container, Some(it)).state.is_up()))
+        let (record, standing) = stand::look(&self.places, container)?;
+        Ok(record.filter(|_| standing.state.is_up()))
     }
 }
 

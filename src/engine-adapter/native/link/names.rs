@@ -35,8 +35,7 @@ pub(super) fn members(native: &Native) -> Result<Vec<Member>> {
         if joined.endpoints.is_empty() || joined.leaving {
             continue;
         }
-        let record = native.places.record(&container)?;
-        let standing = crate::stand::standing(&container, record.as_ref());
+        let (_, standing) = crate::stand::look(&native.places, &container)?;
         let runs = standing.state == ContainerState::Running;
         found.push(Member { container, joined, health: standing.health, runs });
     }

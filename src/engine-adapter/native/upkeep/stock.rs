@@ -9,7 +9,7 @@ use rcompose_image::{Image, tree_size};
 use super::leftovers;
 use crate::engine::Native;
 use crate::found::Found;
-use crate::{container, error, network, observe, sentence, stand};
+use crate::{container, error, network, observe, sentence};
 
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
@@ -68,8 +68,7 @@ fn images(all: &[Image]) -> Vec<StockImage> {
     all.iter().map(one).collect()
 }
 
-fn look(native: &Native, Found { container, record, .. }: &Found, sizes: bool) -> StockContainer {
-    let standing = stand::standing(container, record.as_ref());
+fn look(native: &Native, Found { container, standing, .. }: &Found, sizes: bool) -> StockContainer {
     let mounted = container.spec.mounts.iter().filter_map(|it| match &it.kind {
         MountKind::Image { image, .. } => native.images.find_id(image.as_str()).ok(),
         _ => None,
@@ -81,7 +80,7 @@ fn look(native: &Native, Found { container, record, .. }: &Found, sizes: bool) -
         image_id: container.image_id.to_string(),
         mounted: mounted.map(|it| it.to_string()).collect(),
         state: standing.state,
-        status: sentence::say(&standing),
+        status: sentence::say(standing),
         command: observe::command(container).join(" "),
         labels: container.labels.clone(),
         created: seconds(container.created),
