@@ -20,7 +20,8 @@ impl Places {
     pub(crate) fn make(&self) -> Result<()> {
         file::private(&self.root)?;
         self.forget_earlier_boots()?;
-        for folder in [self.containers(), self.names(), self.networks(), self.volumes(), self.projects()] {
+        file::private_of_many(&self.containers())?;
+        for folder in [self.names(), self.networks(), self.volumes(), self.projects()] {
             file::private(&folder)?;
         }
         Ok(())

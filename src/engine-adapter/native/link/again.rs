@@ -46,7 +46,7 @@ pub(super) fn given(native: &Native, project: &str, guardian: Option<u32>) -> Re
 
 fn note(native: &Native, project: &str, guardian: Option<u32>) -> Result<()> {
     let text = guardian.map(|it| it.to_string()).unwrap_or_default();
-    match file::write_volatile(&seen(native, project), text.as_bytes()) {
+    match file::write_volatile_together(&seen(native, project), text.as_bytes()) {
         // Then it is asked again.
         Err(error) if error::is_full(&error) => Ok(()),
         other => other,
