@@ -76,6 +76,33 @@ fn a_damaged_file_is_brought_back_and_nobody_is_restarted() {
 }
 
 #[test]
+fn a_name_that_is_damaged_or_lost_is_the_containers_still() {
+    let Some(machine) = up() else { return };
+    let before = machine.firsts();
+    let name = machine.seen(&machine.root()).join(format!("names/{}-web-1", machine.project));
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 4] = [
+        ("emptied", |path| fs::write(path, "").unwrap()),
+        ("cut off", |path| fs::write(path, &fs::read(path).unwrap()[..32]).unwrap()),
+        ("zeroed", |path| fs::write(path, [0; 64]).unwrap()),
+        ("lost", |path| fs::remove_file(path).unwrap()),
+    ];
+    for (how, damage) in damages {
+        damage(&name);
+        machine.ok(&["up", "-d"]);
+        machine.ok(&["exec", "web", "true"]);
+        assert_eq!(machine.run(&["plan"]).status.code(), Some(0), "{how}");
+        assert!(machine.firsts() == before && kept(&machine) == "kept\n", "{how}");
+        damage(&name);
+        let said = machine.run(&["run", "--rm", "--name", &format!("{}-web-1", machine.project), "web", "true"]);
+        assert!(!said.status.success(), "{how}: the name was given to another container");
+        assert!(machine.firsts() == before && kept(&machine) == "kept\n", "{how}");
+    }
+    machine.ok(&["down", "-t", "0"]);
+    assert_eq!(kept(&machine), "kept\n");
+}
+
+#[test]
 fn what_a_newer_version_wrote_is_refused_and_left_alone() {
     let Some(machine) = up() else { return };
     let before = machine.firsts();

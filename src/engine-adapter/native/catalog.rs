@@ -55,7 +55,7 @@ impl Places {
         }
         let path = self.names().join(text);
         match fs::read_to_string(&path) {
-            Ok(id) if is_name(&id) => return Ok(Some(id)),
+            Ok(id) if is_id(&id) => return Ok(Some(id)),
             Ok(_) => return self.named_by_document(name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error::file("read", &path)(error)),
@@ -175,6 +175,11 @@ impl Places {
     pub(crate) fn lock(&self) -> Result<Lock> {
         file::lock(&self.root.join("engine.lock"))
     }
+}
+
+/// Tells whether a text is a container's id, whole.
+fn is_id(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit())
 }
 
 /// Tells whether a container is the one that a name or an id means. A rename that was cut off leaves a name that leads to a container

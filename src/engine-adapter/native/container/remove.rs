@@ -126,14 +126,23 @@ pub(crate) fn sweep(native: &Native) -> Result<()> {
         holder.is_ok_and(|id| id.is_none_or(|id| !file::exists(&places.container(&id).folder)))
     };
     let names = file::names(&places.names())?;
-    // Every container has a name: where there are no more names than containers, each name is one's.
-    if !ids.iter().any(|id| is_half(&id)) && (names.len() <= ids.len() || !names.iter().any(|name| held_by_none(&name))) {
+    // Every container has a name: where there are as many names as containers, each name is one's.
+    let is_even = names.len() == ids.len();
+    if !ids.iter().any(|id| is_half(&id)) && (is_even || (names.len() > ids.len() && !names.iter().any(|name| held_by_none(&name)))) {
         return Ok(());
     }
     // Names are taken, and folders of containers made, with this lock held: what is found is surely left over.
     let _engine = places.lock()?;
     for name in names.iter().filter(held_by_none) {
         file::remove(&places.names().join(name))?;
+    }
+    for id in &ids {
+        // A disk lost it, or a hand.
+        if let Some(nameless) = places.shared(id)?.filter(|it| !file::exists(&places.names().join(it.name.as_str()))) {
+            let path = places.names().join(nameless.name.as_str());
+            file::claim(&path, id, &places.container(id).folder.join("name"))?;
+            file::settle(&path)?;
+        }
     }
     for id in ids.iter().filter(is_half) {
         let place = places.container(id);
