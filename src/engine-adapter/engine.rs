@@ -3,12 +3,13 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 
 use crate::{
-    Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, EngineEvent, Exec, ExecId, ExecSession, ImageProgress, ImageReference,
-    LogLine, LogOptions, NetworkName, NetworkSpec, Observed, Processes, PullSpec, Result, Scope, Session, Span, Stop, TerminalSize, Usage,
-    VolumeName, VolumeSpec,
+    ArchiveBytes, Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, EngineEvent, Exec, ExecId, ExecSession, ImageProgress,
+    ImageReference, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PathStat, Processes, PullSpec, Result, Scope, Session, Span,
+    Stop, TerminalSize, Usage, VolumeName, VolumeSpec,
 };
 
 /// Runs containers. Every call is safe to repeat; removing what is absent is success.
@@ -125,6 +126,18 @@ pub trait Streams: fmt::Debug + Send + Sync {
 
     /// Measures what a container uses; [`crate::ErrorKind::Conflict`] where it does not run.
     async fn usage(&self, name: &ContainerName) -> Result<Usage>;
+
+    /// Looks at a path in a container, whether it runs or not; nothing where the path is absent.
+    async fn stat(&self, name: &ContainerName, path: &str) -> Result<Option<PathStat>>;
+
+    /// Packs what is at a path in a container as a tar archive, whose first entry has the last part of the path for a name, and all others
+    /// begin with it. A path that ends with `/` or `/.` leads through a symbolic link. [`crate::ErrorKind::NotFound`] where it is absent.
+    fn pack(&self, name: &ContainerName, path: &str) -> BoxStream<'static, Result<Bytes>>;
+
+    /// Unpacks a tar archive into a folder of a container, with the owners that the archive tells. Nothing outside the folder is written. A
+    /// folder is never replaced by something else, nor something else by a folder. [`crate::ErrorKind::NotFound`] where the folder is absent,
+    /// [`crate::ErrorKind::Invalid`] where it is none or takes no writes.
+    async fn unpack(&self, name: &ContainerName, folder: &str, archive: ArchiveBytes) -> Result<()>;
 
     /// Resizes the terminal of a container's first process.
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()>;

@@ -4,6 +4,7 @@
 //! own types, does no IO, and decides nothing.
 
 mod container;
+mod copy;
 mod engine;
 mod error;
 mod feature;
@@ -21,6 +22,7 @@ mod usage;
 mod volume;
 
 pub use container::{ContainerSpec, DeviceRequest, HostEntry, Logging, Namespaces, Process, Restart, Security, Stop};
+pub use copy::{ArchiveBytes, PathKind, PathStat};
 pub use engine::{Engine, Images, Remark, Streams};
 pub use error::{EngineError, ErrorKind, Result};
 pub use feature::{EngineInfo, Feature};

@@ -149,6 +149,24 @@ pub enum ImageError {
         /// What is wrong.
         why: String,
     },
+    /// A file that is copied is not as it must be.
+    #[error("`{path}` {why}")]
+    Path {
+        /// Its path.
+        path: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The system refused to copy a file.
+    #[error("cannot {doing} `{path}`{}", space(source))]
+    Copy {
+        /// What was tried.
+        doing: &'static str,
+        /// With which file.
+        path: String,
+        /// What the system answered.
+        source: io::Error,
+    },
     /// Somebody stopped it.
     #[error("interrupted")]
     Cancelled,
@@ -295,4 +313,11 @@ fn list(names: &[String]) -> String {
 
 fn in_brackets(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" ({text})") }
+}
+
+fn space(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": the disk is full; free some of it, then repeat the command",
+        _ => "",
+    }
 }

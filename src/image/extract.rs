@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::archive::{Archive, Entry, Kind};
 use crate::error::ImageError;
+pub(crate) use place::times;
 use tree::Tree;
 pub(crate) use tree::{clean, entry_error};
 

@@ -20,6 +20,7 @@ mod usage;
 
 pub use container::{Container, Status, boot, run_hooks, start, wait_end};
 pub use error::{Result, RuntimeError, chain};
+pub use linux::apart::{mounts_apart, read_only};
 pub use linux::launch::{Created, How, Named, Start, Told, create};
 pub use linux::terminal::{Foreground, Raw, exit_status, receive as receive_terminal};
 pub use linux::{host, overlay, protect::protect};

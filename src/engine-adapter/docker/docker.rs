@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
-    Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Discard, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession,
-    Ground, ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, Processes, PullSpec, Remark,
-    Result, Scope, Session, Span, Stock, Stop, Streams, TerminalSize, Upkeep, Usage, VolumeName, VolumeSpec,
+    ArchiveBytes, Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Discard, Engine, EngineEvent, EngineInfo, Exec, ExecId,
+    ExecSession, Ground, ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PathStat,
+    Processes, PullSpec, Remark, Result, Scope, Session, Span, Stock, Stop, Streams, TerminalSize, Upkeep, Usage, VolumeName, VolumeSpec,
 };
 use tokio::sync::OnceCell;
 
@@ -197,6 +198,18 @@ impl Streams for Docker {
 
     async fn usage(&self, name: &ContainerName) -> Result<Usage> {
         crate::usage::usage(&self.api, name).await
+    }
+
+    async fn stat(&self, name: &ContainerName, path: &str) -> Result<Option<PathStat>> {
+        crate::copy::stat(&self.api, name, path).await
+    }
+
+    fn pack(&self, name: &ContainerName, path: &str) -> BoxStream<'static, Result<Bytes>> {
+        crate::copy::pack(&self.api, name, path)
+    }
+
+    async fn unpack(&self, name: &ContainerName, folder: &str, archive: ArchiveBytes) -> Result<()> {
+        crate::copy::unpack(&self.api, name, folder, archive).await
     }
 
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()> {

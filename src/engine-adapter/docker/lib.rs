@@ -6,6 +6,7 @@
 mod auth;
 mod connect;
 mod containers;
+mod copy;
 mod create;
 mod defaults;
 mod docker;

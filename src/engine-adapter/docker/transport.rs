@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bollard::BollardRequest;
+use bollard::container::PathStatResponse;
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -57,6 +58,10 @@ pub(crate) enum Body {
 impl Call {
     pub(crate) fn get(path: impl Into<String>) -> Self {
         Self::new("GET", path)
+    }
+
+    pub(crate) fn head(path: impl Into<String>) -> Self {
+        Self::new("HEAD", path)
     }
 
     pub(crate) fn post(path: impl Into<String>) -> Self {
@@ -165,19 +170,30 @@ impl Api {
 
     /// Sends a call and returns its answer as it comes.
     pub(crate) fn stream(&self, call: Call) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static + use<> {
+        let client = self.carrier(call);
+        let address = Arc::clone(&self.address);
+        Box::pin(client.export_image("_").map_err(move |error| engine_error(&address, error)))
+    }
+
+    /// Sends a HEAD about a path in a container; its answer is a header, which bollard's method for it reads.
+    pub(crate) async fn path_stat(&self, call: Call) -> Result<PathStatResponse> {
+        let found = self.carrier(call).get_container_archive_info("_", None).await;
+        found.map_err(|error| engine_error(&self.address, error))
+    }
+
+    /// A client whose next request is the call.
+    fn carrier(&self, call: Call) -> bollard::Docker {
         let limit = call.limit;
         let (request, path) = call.into_request(self.version);
         let request = Mutex::new(Some(request));
-        let client = self.client.clone().with_timeout(limit).with_request_modifier(move |own: BollardRequest| {
+        self.client.clone().with_timeout(limit).with_request_modifier(move |own: BollardRequest| {
             let taken = request.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Bollard asks once for each call; a second time there would be no body left to send.
             let Some(mut request) = taken else { return own };
             *request.uri_mut() = own.uri().clone();
             readdress(&mut request, &path);
             request
-        });
-        let address = Arc::clone(&self.address);
-        Box::pin(client.export_image("_").map_err(move |error| engine_error(&address, error)))
+        })
     }
 
     /// Sends a call and takes its connection over.

@@ -53,6 +53,9 @@ calls! {
     ExecStatus = "exec_status" false,
     Top = "top" false,
     Usage = "usage" false,
+    Stat = "stat" false,
+    Pack = "pack" false,
+    Unpack = "unpack" true,
     Resize = "resize" false,
     ResizeExec = "resize_exec" false,
 }

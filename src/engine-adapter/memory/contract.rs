@@ -4,6 +4,7 @@
 //! takes either answer, and says so. Each case works in a project of its own and takes it away again.
 
 mod containers;
+mod copies;
 mod files;
 mod health;
 mod images;
@@ -108,6 +109,7 @@ pub fn cases() -> Vec<Case> {
         networks::cases(),
         volumes::cases(),
         files::cases(),
+        copies::cases(),
         health::cases(),
         images::cases(),
         streams::cases(),

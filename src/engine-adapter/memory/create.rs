@@ -9,6 +9,7 @@ use rcompose_engine_adapter::{
 };
 
 use crate::state::{Container, Endpoint, Image, Volume};
+use crate::tree::Tree;
 use crate::validate;
 use crate::world::{World, conflict, invalid, no_container};
 
@@ -51,6 +52,7 @@ impl World {
             early_input: Vec::new(),
             early_eof: false,
             size: None,
+            tree: Tree::of(&spec.files),
         };
         self.containers.insert(spec.name.clone(), container);
         self.container_event(&spec.name, EventAction::Created, at);

@@ -6,6 +6,7 @@
 mod call;
 mod client;
 pub mod contract;
+mod copy;
 mod create;
 mod detail;
 mod engine;
@@ -25,6 +26,7 @@ mod spec;
 mod state;
 mod stream;
 mod time;
+mod tree;
 mod usage;
 mod validate;
 mod volume;

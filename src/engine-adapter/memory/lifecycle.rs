@@ -243,7 +243,7 @@ pub(crate) fn surroundings(container: &Container) -> Surroundings<'_> {
     }
     Surroundings {
         environment,
-        files: &container.spec.files,
+        tree: Some(&container.tree),
         user: process.user.clone().unwrap_or_else(|| container.defaults.user.clone()),
         working_dir: process.working_dir.clone().unwrap_or_else(|| container.defaults.working_dir.clone()),
     }

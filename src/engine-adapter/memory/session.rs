@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
-    Attach, ContainerName, ContainerState, EngineError, ErrorKind, Exec, ExecId, ExecSession, LogLine, LogOptions, Output, Processes,
-    Result, Session, Streams, TerminalSize, Usage,
+    ArchiveBytes, Attach, ContainerName, ContainerState, EngineError, ErrorKind, Exec, ExecId, ExecSession, LogLine, LogOptions, Output,
+    PathStat, Processes, Result, Session, Streams, TerminalSize, Usage,
 };
 use tokio::io::AsyncWrite;
 use tokio::sync::watch;
@@ -162,6 +162,18 @@ impl Streams for Memory {
     async fn usage(&self, name: &ContainerName) -> Result<Usage> {
         let _flight = self.enter(CallKind::Usage, name).await?;
         self.world().usage(name)
+    }
+
+    async fn stat(&self, name: &ContainerName, path: &str) -> Result<Option<PathStat>> {
+        self.path_stat(name, path).await
+    }
+
+    fn pack(&self, name: &ContainerName, path: &str) -> BoxStream<'static, Result<Bytes>> {
+        self.packed(name, path)
+    }
+
+    async fn unpack(&self, name: &ContainerName, folder: &str, archive: ArchiveBytes) -> Result<()> {
+        self.unpacked(name, folder, archive).await
     }
 
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()> {

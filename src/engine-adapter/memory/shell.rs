@@ -8,9 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rcompose_engine_adapter::FileMount;
-
 use crate::script::{Ends, Script};
+use crate::tree::{Node, Tree};
 
 /// What a process will do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub(crate) enum End {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) files: &'a [FileMount],
+    pub(crate) tree: Option<&'a Tree>,
     pub(crate) user: String,
     pub(crate) working_dir: String,
 }
@@ -215,7 +214,7 @@ impl<'a> Machine<'a> {
     fn cat(&mut self, files: &[&str]) -> Flow {
         let mut last = Flow::Status(0);
         for file in files {
-            match self.file(file).map(|file| String::from_utf8_lossy(file.content.expose()).into_owned()) {
+            match self.file(file).and_then(Node::content).map(|content| String::from_utf8_lossy(content).into_owned()) {
                 Some(content) => {
                     self.print(false, content.strip_suffix('\n').unwrap_or(&content).to_owned());
                 }
@@ -248,8 +247,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn file(&self, path: &str) -> Option<&'a FileMount> {
-        self.around.files.iter().find(|file| file.target == path)
+    fn file(&self, path: &str) -> Option<&'a Node> {
+        self.around.tree?.follow(path)
     }
 
     fn user_id(&self) -> String {

@@ -12,6 +12,7 @@ use rcompose_engine_adapter::{
 use rcompose_health::Monitor;
 
 use crate::shell::Program;
+use crate::tree::Tree;
 
 /// A container; its name is its key.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub(crate) struct Container {
     /// Its end came before the start.
     pub(crate) early_eof: bool,
     pub(crate) size: Option<TerminalSize>,
+    /// Its files.
+    pub(crate) tree: Tree,
 }
 
 impl Container {

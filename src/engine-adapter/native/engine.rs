@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{
-    Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession, Feature,
-    ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, Processes, PullSpec, Remark, Result,
-    Scope, Session, Span, Stop, Streams, TerminalSize, Usage, VolumeName, VolumeSpec,
+    ArchiveBytes, Attach, Attachment, BuildSpec, ContainerName, ContainerSpec, Engine, EngineEvent, EngineInfo, Exec, ExecId, ExecSession,
+    Feature, ImageProgress, ImageReference, Images, LogLine, LogOptions, NetworkName, NetworkSpec, Observed, PathStat, Processes, PullSpec,
+    Remark, Result, Scope, Session, Span, Stop, Streams, TerminalSize, Usage, VolumeName, VolumeSpec,
 };
 use rcompose_image::{Registries, Store};
 use rcompose_network::Firewall;
@@ -20,7 +21,7 @@ use crate::place::Places;
 use crate::remark::Remarks;
 use crate::thread::blocking;
 use crate::trash::Trash;
-use crate::{container, events, images, link, measure, network, observe, streams, volume};
+use crate::{container, copy, events, images, link, measure, network, observe, streams, volume};
 
 /// How registries are reached: asked for when an image is pulled or pushed.
 pub type Reach = Arc<dyn Fn() -> Result<Registries> + Send + Sync>;
@@ -266,6 +267,19 @@ impl Streams for Native {
     async fn usage(&self, name: &ContainerName) -> Result<Usage> {
         let name = name.clone();
         self.work(move |it| measure::usage(it, &name)).await
+    }
+
+    async fn stat(&self, name: &ContainerName, path: &str) -> Result<Option<PathStat>> {
+        let (name, path) = (name.clone(), path.to_owned());
+        self.work(move |it| copy::stat(it, &name, &path)).await
+    }
+
+    fn pack(&self, name: &ContainerName, path: &str) -> BoxStream<'static, Result<Bytes>> {
+        copy::pack(self, name, path)
+    }
+
+    async fn unpack(&self, name: &ContainerName, folder: &str, archive: ArchiveBytes) -> Result<()> {
+        copy::unpack(self, name, folder, archive).await
     }
 
     async fn resize(&self, name: &ContainerName, size: TerminalSize) -> Result<()> {

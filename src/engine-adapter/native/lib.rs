@@ -12,6 +12,7 @@ mod bundle;
 mod catalog;
 mod clock;
 mod container;
+mod copy;
 mod doctor;
 mod document;
 mod driver;

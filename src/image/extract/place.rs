@@ -36,7 +36,7 @@ pub(super) fn owner_at(parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Re
 }
 
 /// Returns times that leave the time of access as it is.
-pub(super) fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
+pub(crate) fn times((seconds, nanoseconds): (i64, u32)) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
         last_modification: Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() },

@@ -4,6 +4,7 @@
     reason = "system calls that no safe crate makes without allocating; each block names its invariant"
 )]
 
+pub(crate) mod apart;
 pub(crate) mod cgroup;
 pub(crate) mod child;
 pub(crate) mod exec;

@@ -144,3 +144,23 @@ async fn an_engine_that_goes_away_is_unreachable() {
     let error = docker.observe(&Scope::project("p")).await.expect_err("gone");
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
 }
+
+#[tokio::test]
+async fn copies_ask_for_the_archive_of_a_path() {
+    let ear = Ear::of_version("1.41");
+    let docker = Docker::connect(&ear.connection(None)).await.expect("connected");
+    let absent = docker.stat(&"x".into(), "/a b").await.expect_err("the container is absent too");
+    assert_eq!(absent.kind, ErrorKind::NotFound);
+    let error = docker.pack(&"x".into(), "/a/.").next().await.expect("an answer").expect_err("absent");
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    let pieces = [Ok(bytes::Bytes::from_static(b"tar")), Ok(bytes::Bytes::from_static(b"ball"))];
+    let error = docker.unpack(&"x".into(), "/b", futures::stream::iter(pieces).boxed()).await.expect_err("absent");
+    assert!(error.kind == ErrorKind::NotFound && error.message.contains("cannot copy into /b of container x"), "{error}");
+    let expected = [
+        "HEAD /v1.41/containers/x/archive?path=%2Fa%20b HTTP/1.1",
+        "GET /v1.41/containers/x/json HTTP/1.1",
+        "GET /v1.41/containers/x/archive?path=%2Fa%2F. HTTP/1.1",
+        "PUT /v1.41/containers/x/archive?path=%2Fb&noOverwriteDirNonDir=true HTTP/1.1",
+    ];
+    assert_eq!(ear.lines(), expected);
+}

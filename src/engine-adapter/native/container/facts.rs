@@ -145,7 +145,7 @@ fn collect(path: &Path, into: &mut Vec<Node>, depth: u32) {
 }
 
 /// Finds everything that is bound: what was asked for, volumes, files, and the three files of the engine.
-fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
+pub(crate) fn resolved(native: &Native, container: &Container) -> Result<Vec<Resolved>> {
     let mut all = Vec::new();
     for mount in &container.spec.mounts {
         let source = match &mount.kind {

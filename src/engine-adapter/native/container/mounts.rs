@@ -63,7 +63,7 @@ pub(super) fn check(spec: &ContainerSpec) -> Result<()> {
 }
 
 /// Makes the folders that binds want to be there.
-pub(super) fn make_sources(spec: &ContainerSpec) -> Result<()> {
+pub(crate) fn make_sources(spec: &ContainerSpec) -> Result<()> {
     for mount in &spec.mounts {
         if let MountKind::Bind { source, create_host_path: true, .. } = &mount.kind
             && !file::exists(Path::new(source))

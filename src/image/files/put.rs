@@ -1,0 +1,123 @@
+//! Makes one thing in a folder: its content, then whose it is and what may be done with it.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens, makedev,
+    mknodat, openat, symlinkat, unlinkat, utimensat,
+};
+use rustix::io::{Errno, pwrite};
+
+use super::unpack::Unpacking;
+use super::{failed, wrong};
+use crate::archive::{Entry, Kind, Piece};
+use crate::error::ImageError;
+use crate::extract::times;
+
+/// Permissions that everybody may give away: those of a program that is no more to others than to whoever made it.
+const HARMLESS: u32 = 0o1777;
+/// Attributes by which overlayfs would lead out of a layer. Source: kernel `overlayfs.rst`.
+const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+
+impl<R: Read> Unpacking<'_, R> {
+    pub(super) fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry, size: u64) -> Result<(), ImageError> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed("make", &entry.path))?;
+        let filled = self.fill(&file, entry, size).and_then(|()| self.dress(&file, entry));
+        let filled = filled.and_then(|()| futimens(&file, &times(entry.mtime)).map_err(failed("set the time of", &entry.path)));
+        if filled.is_err() {
+            // Half of a file is worse than none; the first error counts.
+            let _left = unlinkat(parent, name, AtFlags::empty());
+        }
+        filled
+    }
+
+    fn fill(&mut self, file: &OwnedFd, entry: &Entry, size: u64) -> Result<(), ImageError> {
+        let whole = [Piece { at: 0, length: size }];
+        for piece in entry.pieces.as_deref().unwrap_or(&whole) {
+            self.piece(file, entry, *piece)?;
+        }
+        // What ends with zeros was not written to its end.
+        ftruncate(file, size).map_err(failed("write", &entry.path))
+    }
+
+    /// Writes a run of content; zeros become holes, so that what has holes does not fill the disk.
+    fn piece(&mut self, file: &OwnedFd, entry: &Entry, piece: Piece) -> Result<(), ImageError> {
+        let (mut at, end) = (piece.at, piece.at + piece.length);
+        while at < end {
+            let most = usize::try_from(end - at).unwrap_or(usize::MAX).min(self.buffer.len());
+            let count = self.archive.read(&mut self.buffer[..most])?;
+            if count == 0 {
+                return Err(wrong(&entry.path, "has less content than the archive says"));
+            }
+            let mut rest = &self.buffer[..count];
+            if rest.iter().all(|byte| *byte == 0) {
+                at += count as u64;
+                continue;
+            }
+            while !rest.is_empty() {
+                match pwrite(file, rest, at) {
+                    Ok(written) => {
+                        rest = &rest[written..];
+                        at += written as u64;
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(errno) => return Err(failed("write", &entry.path)(errno)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets owner, attributes and permissions, in this order: a new owner takes away capabilities and set-id bits.
+    pub(super) fn dress(&self, file: impl AsFd, entry: &Entry) -> Result<(), ImageError> {
+        let failed = failed("set the owner and mode of", &entry.path);
+        if !self.rules.trusted {
+            return fchmod(&file, Mode::from_raw_mode(entry.mode & HARMLESS)).map_err(failed);
+        }
+        fchown(&file, Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid))).map_err(&failed)?;
+        for (name, value) in &entry.attributes {
+            if OVERLAY.iter().any(|it| name.starts_with(it)) {
+                return Err(wrong(&entry.path, "has an attribute that belongs to overlayfs"));
+            }
+            match fsetxattr(&file, OsStr::from_bytes(name), value, XattrFlags::empty()) {
+                // Not every file system has each kind of attribute; the content is not less for it.
+                Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        fchmod(&file, Mode::from_raw_mode(entry.mode)).map_err(failed)
+    }
+
+    /// Makes a symbolic link, a pipe or a device.
+    pub(super) fn special(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
+        let failed = failed("make", &entry.path);
+        let mode = Mode::from_raw_mode(entry.mode & HARMLESS);
+        match &entry.kind {
+            Kind::SymbolicLink { target } => symlinkat(target.as_slice(), parent, name),
+            Kind::Fifo => mknodat(parent, name, FileType::Fifo, mode, 0),
+            Kind::Device { block, major, minor } => {
+                let kind = if *block { FileType::BlockDevice } else { FileType::CharacterDevice };
+                mknodat(parent, name, kind, mode, makedev(*major, *minor))
+            }
+            Kind::File { .. } | Kind::HardLink { .. } | Kind::Folder => Err(Errno::INVAL),
+        }
+        .map_err(&failed)?;
+        if self.rules.trusted {
+            let (user, group) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
+            chownat(parent, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW).map_err(&failed)?;
+        }
+        if !matches!(entry.kind, Kind::SymbolicLink { .. }) {
+            // Past the umask of whoever calls, and of what was opened: not of what somebody put in its place.
+            let made = openat(parent, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(&failed)?;
+            let is_link = fstat(&made).is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Symlink);
+            if !is_link {
+                chmod(format!("/proc/self/fd/{}", made.as_raw_fd()), mode).map_err(&failed)?;
+            }
+        }
+        utimensat(parent, name, &times(entry.mtime), AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
+    }
+}
