@@ -2,6 +2,7 @@
 
 mod build;
 mod config;
+mod copy;
 mod globals;
 mod graph;
 mod image;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use build::BuildArgs;
 pub(crate) use config::{ConfigArgs, ConfigFormat};
+pub(crate) use copy::{AttachArgs, CpArgs};
 pub(crate) use globals::{Ansi, EngineChoice, Globals, Progress};
 pub(crate) use graph::{GraphArgs, GraphFormat, PlanArgs, PlanFormat};
 pub(crate) use image::{ImageArgs, LoginArgs, LogoutArgs};
@@ -111,6 +113,10 @@ pub(crate) enum Verb {
     Unpause(NamedArgs),
     /// Run a command in a container that runs
     Exec(ExecArgs),
+    /// Join this terminal to a container's process
+    Attach(AttachArgs),
+    /// Copy files into containers, or out of one
+    Cp(CpArgs),
     /// Run a one-off command in a new container of a service
     Run(Box<RunArgs>),
     /// Images of our own store
@@ -153,6 +159,8 @@ impl Verb {
             Self::Pause(_) => "pause",
             Self::Unpause(_) => "unpause",
             Self::Exec(_) => "exec",
+            Self::Attach(_) => "attach",
+            Self::Cp(_) => "cp",
             Self::Run(_) => "run",
             Self::Image(_) => "image",
             Self::System(_) => "system",
@@ -164,6 +172,4 @@ impl Verb {
 }
 
 /// Verbs of docker compose that this version does not have; they are in no help and no completion.
-pub(crate) const ABSENT: &[&str] = &[
-    "alpha", "attach", "bridge", "commit", "cp", "export", "images", "publish", "push", "scale", "volumes", "watch",
-];
+pub(crate) const ABSENT: &[&str] = &["alpha", "bridge", "commit", "export", "images", "publish", "push", "scale", "volumes", "watch"];

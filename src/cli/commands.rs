@@ -1,7 +1,10 @@
 //! One file for each verb; each is thin: load, look, plan, do.
 
+mod attach;
 mod build;
 mod config;
+#[cfg(target_os = "linux")]
+mod cp;
 mod down;
 mod events;
 mod exec;
@@ -57,6 +60,9 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Unpause(args) => select::unpause(session, args).await,
         Verb::Rm(args) => rm::run(session, args).await,
         Verb::Exec(args) => exec::run(session, args).await,
+        Verb::Attach(args) => attach::run(session, args).await,
+        #[cfg(target_os = "linux")]
+        Verb::Cp(args) => cp::run(session, args).await,
         Verb::Run(args) => run::run(session, *args).await,
         #[cfg(target_os = "linux")]
         Verb::Image(args) => image::run(session, args.verb).await,
@@ -65,6 +71,8 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
         Verb::Login(args) => login::run(session, args).await,
         #[cfg(target_os = "linux")]
         Verb::Logout(args) => login::out(session, &args),
+        #[cfg(not(target_os = "linux"))]
+        Verb::Cp(_) => Err(Failure::refused("`cp` works on Linux only: elsewhere a path cannot be kept from leading out of its folder")),
         #[cfg(not(target_os = "linux"))]
         verb @ (Verb::Image(_) | Verb::Login(_) | Verb::Logout(_)) => {
             Err(Failure::refused(format!("`{}` works on Linux only, where our own store of images is", verb.name())))

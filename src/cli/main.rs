@@ -6,6 +6,7 @@ mod attach;
 mod bridge;
 mod caller;
 mod commands;
+mod detach;
 mod failure;
 mod graph;
 mod holder;

@@ -6,6 +6,11 @@ use crate::output;
 use crate::render::SHOW_CURSOR;
 use crate::report::INTERRUPTED;
 
+/// Signals that ask for the end.
+const ENDS: [&str; 3] = ["SIGINT", "SIGTERM", "SIGHUP"];
+/// All that a person or a supervisor sends to a process in the foreground.
+const ALL: [&str; 6] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
+
 /// Counts requests to end: Ctrl-C, and SIGTERM and SIGHUP where there are signals.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
@@ -17,9 +22,18 @@ pub(crate) struct Interrupts {
 impl Interrupts {
     /// Listens from now on, instead of dying at the first request.
     pub(crate) fn listen() -> Self {
+        Self::listen_to(&ENDS)
+    }
+
+    /// As [`Self::listen`], also to signals that ask for something else: somebody passes all on. They do not count as requests to end.
+    pub(crate) fn listen_to_all() -> Self {
+        Self::listen_to(&ALL)
+    }
+
+    fn listen_to(signals: &'static [&'static str]) -> Self {
         let (sender, requests) = unbounded_channel();
         tokio::spawn(async move {
-            let mut source = Source::new();
+            let mut source = Source::new(signals);
             while let Some(signal) = source.next().await {
                 if sender.send(signal).is_err() {
                     break;
@@ -35,7 +49,7 @@ impl Interrupts {
             Some(signal) => self.signal = signal,
             None => std::future::pending::<()>().await,
         }
-        self.count += 1;
+        self.count += u32::from(ENDS.contains(&self.signal));
         self.count
     }
 
@@ -57,14 +71,20 @@ struct Source(Vec<(&'static str, tokio::signal::unix::Signal)>);
 
 #[cfg(unix)]
 impl Source {
-    fn new() -> Self {
+    fn new(signals: &[&'static str]) -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let kinds = [
-            ("SIGINT", SignalKind::interrupt()),
-            ("SIGTERM", SignalKind::terminate()),
-            ("SIGHUP", SignalKind::hangup()),
-        ];
-        Self(kinds.into_iter().filter_map(|(name, kind)| Some((name, signal(kind).ok()?))).collect())
+        let kind = |name: &str| {
+            Some(match name {
+                "SIGINT" => SignalKind::interrupt(),
+                "SIGTERM" => SignalKind::terminate(),
+                "SIGHUP" => SignalKind::hangup(),
+                "SIGQUIT" => SignalKind::quit(),
+                "SIGUSR1" => SignalKind::user_defined1(),
+                "SIGUSR2" => SignalKind::user_defined2(),
+                _ => return None,
+            })
+        };
+        Self(signals.iter().filter_map(|name| Some((*name, signal(kind(name)?).ok()?))).collect())
     }
 
     async fn next(&mut self) -> Option<&'static str> {
@@ -85,7 +105,7 @@ struct Source;
 
 #[cfg(not(unix))]
 impl Source {
-    fn new() -> Self {
+    fn new(_: &[&'static str]) -> Self {
         Self
     }
 

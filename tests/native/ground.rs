@@ -15,9 +15,10 @@ pub(crate) const IMAGE: &str = "rcompose-test/shell:1";
 /// What Debian's busybox lacks: prints a variable, and fails where it is not set.
 const PRINTENV: &str = "#!/bin/sh\neval \"[ -n \\\"\\${$1+set}\\\" ]\" || exit 1\neval \"echo \\\"\\$$1\\\"\"\n";
 /// Programs of busybox that the tests use.
-const APPLETS: [&str; 35] = [
+const APPLETS: [&str; 37] = [
     "sh", "sleep", "cat", "seq", "id", "pwd", "true", "false", "stat", "ls", "echo", "env", "grep", "wc", "mkdir", "rm", "touch", "kill",
     "ps", "stty", "tty", "hostname", "ip", "ping", "nc", "nslookup", "mount", "df", "head", "tail", "date", "dd", "chmod", "httpd", "test",
+    "mv", "ln",
 ];
 
 /// Where an engine works; everything of it goes with the value.

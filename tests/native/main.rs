@@ -27,6 +27,8 @@ mod storage;
 // The scenarios of a Docker engine, on ours.
 #[path = "../scenarios/conditions.rs"]
 mod conditions;
+#[path = "../scenarios/copies.rs"]
+mod copies;
 #[path = "../scenarios/crash.rs"]
 mod crash;
 #[path = "../scenarios/files.rs"]

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod conditions;
+mod copies;
 mod crash;
 mod engine;
 mod files;

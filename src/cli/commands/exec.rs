@@ -50,17 +50,18 @@ pub(crate) async fn run(session: &Session, args: ExecArgs) -> Result<u8, Failure
         resize: |size| streams.resize_exec(&started.id, size),
         // The engine has no way to signal a process started by exec: leaving it is all there is.
         interrupt: |_| async { Err(rcompose_engine_adapter::EngineError::new(rcompose_engine_adapter::ErrorKind::Other, INTERRUPT)) },
+        detach: None,
     };
     match carry(joined, exec.stdin, tty, controls, &mut interrupts).await {
         Err(Failure::Engine(error)) if error.message == INTERRUPT => return Err(Failure::Interrupted),
-        done => done?,
+        done => drop(done?),
     }
     let status = streams.exec_status(&started.id).await?.unwrap_or(0);
     Ok(u8::try_from(status).unwrap_or(1))
 }
 
 /// Marks an interruption on its way through the bridge.
-const INTERRUPT: &str = "interrupted";
+pub(crate) const INTERRUPT: &str = "interrupted";
 
 /// Takes variables without a value from here; those that are not set here are left out.
 pub(crate) fn environment(session: &Session, given: &[(String, Option<String>)]) -> BTreeMap<String, String> {

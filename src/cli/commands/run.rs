@@ -76,6 +76,7 @@ async fn foreground(live: &Live, container: &ContainerName, wanted: &Run, interr
     let controls = Controls {
         resize: |size| streams.resize(container, size),
         interrupt: |signal| engine.kill_container(container, signal),
+        detach: None,
     };
     carry(joined, wanted.interactive, wanted.exec.tty, controls, interrupts).await?;
     let status = engine.wait_container(container).await?;
