@@ -210,6 +210,11 @@ impl<R: Read> Unpacking<'_, R> {
 
     /// Takes away what stands where an entry goes, but no folder.
     fn make_room(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
+        // What is mounted in another namespace than this thread's would be unmounted with its place. Source: unlink(2), since Linux 3.18.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW;
+        if let Err(Errno::XDEV) = below(parent, name, flags, ResolveFlags::NO_XDEV) {
+            return Err(failed("replace", &entry.path)(Errno::BUSY));
+        }
         match unlinkat(parent, name, AtFlags::empty()) {
             Ok(()) => {
                 // The name may have been a link on the way to the folder that is remembered.

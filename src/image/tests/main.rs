@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test that is left out says so")]
 
 mod archives;
+mod copies;
 mod docker;
 mod full_disk;
 mod good_layers;

@@ -1,11 +1,12 @@
 //! Archives between those who wait and those who block, and standard input and output as archives.
 
 use std::io::{self, BufWriter, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
-use rcompose_engine_adapter::{ArchiveBytes, Result};
+use rcompose_engine_adapter::{ArchiveBytes, EngineError, Result};
 use rcompose_image::ImageError;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
@@ -22,11 +23,15 @@ pub(super) struct Blocking {
     handle: Handle,
     archive: BoxStream<'static, Result<Bytes>>,
     piece: Bytes,
+    failed: Failed,
 }
 
+/// Where a reader leaves why the archive came to no good end: whoever unpacks only sees that it broke off.
+pub(super) type Failed = Arc<Mutex<Option<EngineError>>>;
+
 impl Blocking {
-    pub(super) fn new(archive: BoxStream<'static, Result<Bytes>>) -> Self {
-        Self { handle: Handle::current(), archive, piece: Bytes::new() }
+    pub(super) fn new(archive: BoxStream<'static, Result<Bytes>>, failed: Failed) -> Self {
+        Self { handle: Handle::current(), archive, piece: Bytes::new(), failed }
     }
 }
 
@@ -34,7 +39,11 @@ impl Read for Blocking {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             match self.handle.block_on(self.archive.next()) {
-                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
+                Some(Ok(piece)) => self.piece = piece,
+                Some(Err(error)) => {
+                    self.failed.lock().unwrap_or_else(PoisonError::into_inner).replace(error);
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
                 None => return Ok(0),
             }
         }

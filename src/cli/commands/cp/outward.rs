@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 
 use futures::StreamExt;
 use rcompose_engine_adapter::{ContainerName, PathKind, PathStat};
-use rcompose_image::{Put, Rename, Rules, Ways, unpack_files};
+use rcompose_image::{Rename, Rules, Ways, unpack_files};
 
-use super::archive::Blocking;
+use super::archive::{Blocking, Failed};
 use super::inward::absolute;
 use super::path::{Placed, Side, Source, There, base, place};
 use super::{Errand, follow, look};
@@ -53,15 +54,29 @@ pub(super) async fn copy(
     }
     errand.begin(session);
     let rules = rules(session, args, path, &placed);
-    let archive = live.engines.streams.pack(container, &led);
-    let reader = Blocking::new(archive);
+    let failed = Failed::default();
+    let reader = Blocking::new(live.engines.streams.pack(container, &led), Arc::clone(&failed));
     let put = tokio::task::spawn_blocking(move || unpack_files(reader, folder.as_fd(), &rules)).await;
-    let put: Put = put.map_err(|error| Failure::io("the work ended in the middle", std::io::Error::other(error)))??;
-    for left_out in &put.left_out {
-        session.say(&format!("left out: {left_out} is a device; `-a` as root makes it"));
+    let put = put.map_err(|error| Failure::io("the work ended in the middle", std::io::Error::other(error)))?;
+    if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error.into());
     }
+    say_left_out(session, &put?.left_out);
     errand.end(session);
     Ok(())
+}
+
+fn say_left_out(session: &Session, devices: &[String]) {
+    const SHOWN: usize = 3;
+    if devices.is_empty() {
+        return;
+    }
+    let more = if devices.len() > SHOWN { ", …" } else { "" };
+    let shown = devices[..devices.len().min(SHOWN)].join(", ");
+    session.say(&format!(
+        "left out, since they are devices: {shown}{more} ({} in all); `-a` as root makes them",
+        devices.len()
+    ));
 }
 
 async fn standard_output(live: &Live, container: &ContainerName, path: &str) -> Result<(), Failure> {

@@ -6,12 +6,13 @@ mod view;
 
 use std::io::{BufWriter, Write};
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use rcompose_engine_adapter::{ArchiveBytes, ContainerName, EngineError, ErrorKind, PathKind, PathStat, Result};
-use rcompose_image::{ImageError, Owners, Rename, Rules, Ways, pack_files, unpack_files};
+use rcompose_image::{ImageError, Owners, Rename, Rules, Ways, is_of_the_kernel, pack_files, unpack_files};
 use rustix::fs::{FileType, OFlags, Stat, StatVfsMountFlags, fstatvfs};
 
 use crate::engine::Native;
@@ -103,6 +104,9 @@ fn unpacked(view: &View<'_>, name: &ContainerName, folder: &str, archive: Pieces
     let is_folder = |it: &Stat| FileType::from_raw_mode(it.st_mode) == FileType::Directory;
     if !rustix::fs::fstat(&found).is_ok_and(|it| is_folder(&it)) {
         return Err(refused("that is no folder"));
+    }
+    if is_of_the_kernel(&found).map_err(error::file("look at", Path::new(folder)))? {
+        return Err(refused("that is made up by the kernel"));
     }
     let mounted = fstatvfs(&found).map_err(|errno| view.failed("look at", folder, errno))?;
     if mounted.f_flag.contains(StatVfsMountFlags::RDONLY) {
