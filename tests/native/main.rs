@@ -10,6 +10,7 @@
 mod balance;
 mod chance;
 mod contract;
+mod copying;
 mod damage;
 mod disk;
 mod engine;
