@@ -45,7 +45,7 @@ pub(crate) struct AttachArgs {
     /// Leave standard input alone
     #[arg(long)]
     pub(crate) no_stdin: bool,
-    /// Pass signals on to the process
+    /// Pass signals on to the process; `--sig-proxy=false` does not
     #[arg(long, default_value_t = true)]
     pub(crate) sig_proxy: bool,
 }

@@ -19,20 +19,25 @@ pub(crate) async fn run(session: &Session, args: AttachArgs) -> Result<u8, Failu
     let keys = DetachKeys::parse(args.detach_keys.as_deref())?;
     let named = session.named()?;
     let live = session.engine(Some(named.name())).await?;
-    let scope = Scope { projects: Projects::One(named.name().to_owned()), detail: true, ..Scope::default() };
+    let scope = Scope { projects: Projects::One(named.name().to_owned()), ..Scope::default() };
     let observed = live.observe(&scope).await?;
     known_services(
         &named,
         std::slice::from_ref(&args.service),
         observed.containers.values().filter_map(ObservedContainer::service),
     )?;
-    let container = running(&observed, &args.service, args.index)?;
-    let name = container.name.clone();
+    let name = running(&observed, &args.service, args.index)?.name.clone();
     if session.globals.dry_run {
         output::line(&format!("attach to container {name}"))?;
         return Ok(0);
     }
-    let process = container.spec.as_ref().map(|it| it.process.clone()).unwrap_or_default();
+    let detailed = live.observe(&Scope { detail: true, ..Scope::container(name.clone()) }).await?;
+    let process = detailed
+        .containers
+        .get(&name)
+        .and_then(|it| it.spec.as_ref())
+        .map(|it| it.process.clone())
+        .unwrap_or_default();
     let stdin = !args.no_stdin && process.stdin_open;
     let tty = process.tty && session.caller.stdout_tty;
     let (engine, streams) = (Arc::clone(&live.engines.engine), &live.engines.streams);

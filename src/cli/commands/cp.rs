@@ -4,6 +4,7 @@ mod archive;
 mod inward;
 mod outward;
 mod path;
+mod shared;
 
 use rcompose_engine_adapter::{ContainerName, ContainerState, Observed, ObservedContainer, PathKind, PathStat, Projects, Scope};
 
@@ -44,7 +45,7 @@ pub(crate) async fn run(session: &Session, args: CpArgs) -> Result<u8, Failure> 
     match (source, destination) {
         (Side::Service { path, .. }, to) => {
             let container = containers.first().copied().ok_or_else(|| Failure::refused("there is no container"))?;
-            outward::copy(session, &live, &args, container, &path, &to).await?;
+            outward::copy(session, &live, &args, &container.name, &path, &to).await?;
         }
         (from, Side::Service { path, .. }) => inward::copy(session, &live, &args, &containers, &from, &path).await?,
         // Refused above.
@@ -54,9 +55,9 @@ pub(crate) async fn run(session: &Session, args: CpArgs) -> Result<u8, Failure> 
 }
 
 /// Finds the containers that are meant; those that run come first, then the lower numbers. Source: docker compose 2.40, `cp`.
-fn containers<'a>(observed: &'a Observed, service: &str, args: &CpArgs) -> Result<Vec<&'a ContainerName>, Failure> {
+fn containers<'a>(observed: &'a Observed, service: &str, args: &CpArgs) -> Result<Vec<&'a ObservedContainer>, Failure> {
     if args.index > 0 {
-        return Ok(vec![&replica(observed, service, args.index)?.name]);
+        return Ok(vec![replica(observed, service, args.index)?]);
     }
     let of_service = |it: &&ObservedContainer| it.is_listed() && it.service() == Some(service) && (args.all || !it.is_oneoff());
     let mut found: Vec<&ObservedContainer> = observed.containers.values().filter(of_service).collect();
@@ -65,7 +66,7 @@ fn containers<'a>(observed: &'a Observed, service: &str, args: &CpArgs) -> Resul
         replica(observed, service, 0)?;
     }
     found.sort_by_key(|it| (it.state != ContainerState::Running, it.is_oneoff(), it.number()));
-    Ok(found.into_iter().map(|it| &it.name).collect())
+    Ok(found)
 }
 
 impl Errand<'_> {
@@ -73,8 +74,13 @@ impl Errand<'_> {
         session.say(&format!(" {}  {}  Copying", self.container, self.words));
     }
 
-    fn end(&self, session: &Session) {
-        session.say(&format!(" {}  {}  Copied", self.container, self.words));
+    fn end(&self, session: &Session, done: bool) {
+        session.say(&format!(" {}  {}  {}", self.container, self.words, if done { "Copied" } else { "Error" }));
+    }
+
+    /// Says that another container has the very folder that was copied into.
+    fn shared(&self, session: &Session, with: &ContainerName) {
+        session.say(&format!(" {}  {}  Shared with {with}", self.container, self.words));
     }
 
     /// Says what would be done.

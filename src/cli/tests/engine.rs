@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-/// Answers by `METHOD path`, the path without version and query; `status` and `body`, or a body alone.
+/// Answers by `METHOD path`, the path without version and query; `status` and `body`, or a body alone. A `HEAD` is about a path in a
+/// container: its route ends with a blank and that path, and what it answers is what is there, in the words of Docker's API and in base64.
 pub(crate) struct FakeEngine {
     path: std::path::PathBuf,
 }
@@ -56,10 +57,17 @@ fn serve(stream: UnixStream, routes: &BTreeMap<String, Value>) {
         if reader.read_exact(&mut body).is_err() {
             return;
         }
-        let (status, answer) = answer(&line, routes);
+        let (status, mut answer) = answer(&line, routes);
+        let mut stat = String::new();
+        if line.starts_with("HEAD ") {
+            let found = std::mem::take(&mut answer);
+            if status == 200 {
+                stat = format!("X-Docker-Container-Path-Stat: {}\r\n", found.trim_matches('"'));
+            }
+        }
         let api = routes.get("api").and_then(Value::as_str).unwrap_or("1.41");
         let head = format!(
-            "HTTP/1.1 {status} x\r\nApi-Version: {api}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 {status} x\r\nApi-Version: {api}\r\n{stat}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
             answer.len()
         );
         if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(answer.as_bytes())).is_err() {
@@ -76,7 +84,11 @@ fn answer(line: &str, routes: &BTreeMap<String, Value>) -> (u64, String) {
         Some(unversioned) => unversioned,
         None => path,
     };
-    match routes.get(&format!("{method} {path}")) {
+    let asked = target
+        .split_once("?path=")
+        .map_or(String::new(), |(_, asked)| format!(" {}", asked.replace("%2F", "/")));
+    let asked = if method == "HEAD" { asked } else { String::new() };
+    match routes.get(&format!("{method} {path}{asked}")) {
         Some(Value::Object(route)) if route.contains_key("status") => {
             let body = route.get("body").map(ToString::to_string).unwrap_or_default();
             (route["status"].as_u64().unwrap_or(500), body)

@@ -25,7 +25,7 @@ const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 impl<R: Read> Unpacking<'_, R> {
     pub(super) fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry, size: u64) -> Result<(), ImageError> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = openat(parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed("make", &entry.path))?;
+        let file = self.replace(parent, name, entry, || openat(parent, name, flags, Mode::RUSR | Mode::WUSR))?;
         let filled = self.fill(&file, entry, size).and_then(|()| self.dress(&file, entry));
         let filled = filled.and_then(|()| futimens(&file, &times(entry.mtime)).map_err(failed("set the time of", &entry.path)));
         if filled.is_err() {
@@ -96,7 +96,7 @@ impl<R: Read> Unpacking<'_, R> {
     pub(super) fn special(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
         let failed = failed("make", &entry.path);
         let mode = Mode::from_raw_mode(entry.mode & HARMLESS);
-        match &entry.kind {
+        self.replace(parent, name, entry, || match &entry.kind {
             Kind::SymbolicLink { target } => symlinkat(target.as_slice(), parent, name),
             Kind::Fifo => mknodat(parent, name, FileType::Fifo, mode, 0),
             Kind::Device { block, major, minor } => {
@@ -104,8 +104,7 @@ impl<R: Read> Unpacking<'_, R> {
                 mknodat(parent, name, kind, mode, makedev(*major, *minor))
             }
             Kind::File { .. } | Kind::HardLink { .. } | Kind::Folder => Err(Errno::INVAL),
-        }
-        .map_err(&failed)?;
+        })?;
         if self.rules.trusted {
             let (user, group) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
             chownat(parent, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW).map_err(&failed)?;

@@ -16,6 +16,9 @@ use crate::extract::{clean, times};
 /// Mode of a folder that no entry names. Source: moby `pkg/archive`, `ImpliedDirectoryMode`.
 const IMPLIED: u32 = 0o755;
 
+/// How often a name is made free for one entry.
+const ATTEMPTS: u32 = 8;
+
 /// How an archive is unpacked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
@@ -115,18 +118,12 @@ impl<R: Read> Unpacking<'_, R> {
         let parent = parent.as_fd();
         match &entry.kind {
             Kind::Folder => self.folder(parent, name, &parts, entry),
-            Kind::File { size } => {
-                self.make_room(parent, name, entry)?;
-                self.file(parent, name, entry, *size)
-            }
+            Kind::File { size } => self.file(parent, name, entry, *size),
             Kind::HardLink { target } => {
                 let target = self.named(target)?;
                 self.hard_link(parent, name, entry, &target)
             }
-            Kind::SymbolicLink { .. } | Kind::Fifo | Kind::Device { .. } => {
-                self.make_room(parent, name, entry)?;
-                self.special(parent, name, entry)
-            }
+            Kind::SymbolicLink { .. } | Kind::Fifo | Kind::Device { .. } => self.special(parent, name, entry),
         }
     }
 
@@ -208,6 +205,24 @@ impl<R: Read> Unpacking<'_, R> {
         }
     }
 
+    /// Makes something where nothing stands any more. Who copies into a volume that replicas share may meet another copy there.
+    pub(super) fn replace<T>(
+        &mut self,
+        parent: BorrowedFd<'_>,
+        name: &[u8],
+        entry: &Entry,
+        make: impl Fn() -> Result<T, Errno>,
+    ) -> Result<T, ImageError> {
+        for _ in 0..ATTEMPTS {
+            self.make_room(parent, name, entry)?;
+            match make() {
+                Err(Errno::EXIST) => {}
+                other => return other.map_err(failed("make", &entry.path)),
+            }
+        }
+        Err(failed("make", &entry.path)(Errno::EXIST))
+    }
+
     /// Takes away what stands where an entry goes, but no folder.
     fn make_room(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
         // What is mounted in another namespace than this thread's would be unmounted with its place. Source: unlink(2), since Linux 3.18.
@@ -253,8 +268,7 @@ impl<R: Read> Unpacking<'_, R> {
         if here.is_ok_and(|it| (it.st_dev, it.st_ino) == (there.st_dev, there.st_ino)) {
             return Ok(());
         }
-        self.make_room(parent, name, entry)?;
-        linkat(&folder, linked.as_slice(), parent, name, AtFlags::empty()).map_err(failed("link", &entry.path))
+        self.replace(parent, name, entry, || linkat(&folder, linked.as_slice(), parent, name, AtFlags::empty()))
     }
 
     /// Sets the times of folders.

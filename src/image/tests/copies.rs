@@ -15,6 +15,9 @@ use crate::writing::{Tar, sweep};
 
 const WARY: Rules = Rules { trusted: false, ways: Ways::None, rename: Rename::No };
 
+/// Makes an archive that tries to write at a path.
+type Attack = fn(&str) -> Tar;
+
 /// A folder, `in`, with things around it that must stay as they are.
 struct Lab(tempfile::TempDir);
 
@@ -96,7 +99,7 @@ fn what_is_packed_is_unpacked() {
 fn names_and_links_do_not_lead_out() {
     let to_out = |lab: &Lab| lab.at("out").display().to_string();
     // Each tries to write `secret` outside; some may be refused, all must be harmless.
-    let cases: [(&str, fn(&str) -> Tar, bool); 9] = [
+    let cases: [(&str, Attack, bool); 9] = [
         ("parent", |_| Tar::default().file("../beside", b"x"), true),
         ("parents", |_| Tar::default().file("a/../../beside", b"x"), true),
         ("absolute", |out| Tar::default().file(&format!("{out}/secret"), b"x"), false),

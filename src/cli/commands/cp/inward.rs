@@ -4,12 +4,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use futures::future::join_all;
-use rcompose_engine_adapter::{ArchiveBytes, ContainerName, PathKind};
+use rcompose_engine_adapter::{ArchiveBytes, ContainerName, ObservedContainer, PathKind};
 use rcompose_image::{ImageError, Owners, pack_files};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use super::archive::{standard_input, written};
 use super::path::{Placed, Side, Source, There, place};
+use super::shared::earlier;
 use super::{Errand, follow};
 use crate::args::CpArgs;
 use crate::failure::Failure;
@@ -20,7 +21,7 @@ pub(super) async fn copy(
     session: &Session,
     live: &Live,
     args: &CpArgs,
-    containers: &[&ContainerName],
+    containers: &[&ObservedContainer],
     from: &Side,
     path: &str,
 ) -> Result<(), Failure> {
@@ -34,37 +35,52 @@ pub(super) async fn copy(
     // All is looked at before anything is changed.
     let mut placed = Vec::new();
     for container in containers {
-        placed.push(settle(live, local.as_ref(), container, path).await?);
+        placed.push(settle(live, local.as_ref(), &container.name, path).await?);
     }
-    let errands: Vec<Errand<'_>> = containers
-        .iter()
-        .map(|container| Errand { container, words: format!("copy {} to {container}:{path}", args.source) })
-        .collect();
+    let words = |name: &ContainerName| format!("copy {} to {name}:{path}", args.source);
+    let errands: Vec<Errand<'_>> = containers.iter().map(|it| Errand { container: &it.name, words: words(&it.name) }).collect();
     if session.globals.dry_run {
         return errands.iter().try_for_each(Errand::print);
     }
-    let owners = if args.archive { Owners::Kept } else { Owners::Root };
+    let earlier = earlier(containers, &placed);
+    let own: Vec<(&Errand<'_>, &Placed)> = errands
+        .iter()
+        .zip(&placed)
+        .zip(&earlier)
+        .filter(|(_, earlier)| earlier.is_none())
+        .map(|(it, _)| it)
+        .collect();
     let done = match local {
         Some(local) => {
-            let copies = errands
-                .iter()
-                .zip(&placed)
-                .map(|(errand, placed)| pack(session, live, errand, placed, &local, owners));
-            join_all(copies).await
+            let owners = if args.archive { Owners::Kept } else { Owners::Root };
+            join_all(own.into_iter().map(|(errand, placed)| pack(session, live, errand, placed, &local, owners))).await
         }
         None => {
-            let copies = errands.iter().zip(&placed).zip(standard_input(errands.len()));
-            join_all(copies.map(|((errand, placed), archive)| put(session, live, errand, placed, archive))).await
+            let archives = standard_input(own.len());
+            join_all(
+                own.into_iter()
+                    .zip(archives)
+                    .map(|((errand, placed), archive)| put(session, live, errand, placed, archive)),
+            )
+            .await
         }
     };
-    done.into_iter().collect()
+    done.into_iter().collect::<Result<(), Failure>>()?;
+    for (errand, earlier) in errands.iter().zip(earlier) {
+        if let Some(with) = earlier {
+            errand.shared(session, &containers[with].name);
+        }
+    }
+    Ok(())
 }
 
 /// What is copied from here.
 struct Local {
     thing: OwnedFd,
-    /// Absolute, as it was written: with its last `/` or `/.`.
+    /// Absolute, with the `/` or `/.` that it was written with.
     path: String,
+    /// As it was written.
+    shown: String,
     folder: bool,
 }
 
@@ -78,7 +94,7 @@ impl Local {
         if kind == FileType::Socket {
             return Err(Failure::refused(format!("{text} is a socket, and nothing without whoever listens")));
         }
-        Ok(Self { thing, path, folder: kind == FileType::Directory })
+        Ok(Self { thing, path, shown: text.to_owned(), folder: kind == FileType::Directory })
     }
 }
 
@@ -124,10 +140,9 @@ async fn settle(live: &Live, local: Option<&Local>, container: &ContainerName, p
             There::Nothing => Err(Failure::refused(format!("there is no folder {shown} to unpack the archive into"))),
         };
     };
-    let placed = place(Source { path: &local.path, folder: local.folder }, &led, there, &shown)?;
+    let placed = place(Source { path: &local.path, shown: &local.shown, folder: local.folder }, &led, there, &shown)?;
     if there == There::Nothing && !follow(live, container, &placed.folder).await?.1.is_some_and(|it| it.is_folder()) {
-        let hint = format!("make it first, with `rcompose exec SERVICE mkdir -p {}`", placed.folder);
-        return Err(Failure::refused_with(format!("there is no folder {}:{}", container, placed.folder), hint));
+        return Err(Failure::refused_with(format!("there is no folder {}:{}", container, placed.folder), "make it first"));
     }
     Ok(placed)
 }
@@ -158,7 +173,8 @@ fn is_unread(error: &ImageError) -> bool {
 
 async fn put(session: &Session, live: &Live, errand: &Errand<'_>, placed: &Placed, archive: ArchiveBytes) -> Result<(), Failure> {
     errand.begin(session);
-    live.engines.streams.unpack(errand.container, &placed.folder, archive).await?;
-    errand.end(session);
-    Ok(())
+    let put = live.engines.streams.unpack(errand.container, &placed.folder, archive).await;
+    // Of several errors only the first is told in full.
+    errand.end(session, put.is_ok());
+    Ok(put?)
 }

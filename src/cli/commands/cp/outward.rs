@@ -58,11 +58,12 @@ pub(super) async fn copy(
     let reader = Blocking::new(live.engines.streams.pack(container, &led), Arc::clone(&failed));
     let put = tokio::task::spawn_blocking(move || unpack_files(reader, folder.as_fd(), &rules)).await;
     let put = put.map_err(|error| Failure::io("the work ended in the middle", std::io::Error::other(error)))?;
-    if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
+    let failed = failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    errand.end(session, put.is_ok() && failed.is_none());
+    if let Some(error) = failed {
         return Err(error.into());
     }
     say_left_out(session, &put?.left_out);
-    errand.end(session);
     Ok(())
 }
 
@@ -107,7 +108,7 @@ fn settle(session: &Session, found: &PathStat, path: &str, text: &str) -> Result
         }
         Err(error) => return Err(failed(error)),
     };
-    let placed = place(Source { path, folder: found.is_folder() }, &wanted, there, text)?;
+    let placed = place(Source { path, shown: path, folder: found.is_folder() }, &wanted, there, text)?;
     let folder = PathBuf::from(&placed.folder);
     match open(&folder) {
         Ok(opened) => Ok((opened, placed)),

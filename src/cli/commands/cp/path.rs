@@ -46,6 +46,8 @@ impl Side {
 pub(super) struct Source<'a> {
     /// Its path.
     pub(super) path: &'a str,
+    /// The path as it was written.
+    pub(super) shown: &'a str,
     /// It is a folder.
     pub(super) folder: bool,
 }
@@ -96,7 +98,7 @@ pub(super) fn place(source: Source<'_>, destination: &str, there: There, shown: 
         (There::Folder, _) => Ok(Placed { folder: destination.to_owned(), name: base(source.path).map(str::to_owned) }),
         (There::File, true) => Err(Failure::refused(format!(
             "{} is a folder, and {shown} is none: a folder is not copied over a file",
-            source.path
+            source.shown
         ))),
         (There::Nothing, false) if destination.ends_with('/') || destination.ends_with("/.") => Err(Failure::refused_with(
             format!("there is no folder {shown}"),
@@ -148,7 +150,7 @@ mod tests {
             (".", true, "d", There::Nothing, Some((".", Some("d")))),
         ];
         for (path, folder, destination, there, expected) in cases {
-            let placed = place(Source { path, folder }, destination, there, destination).ok();
+            let placed = place(Source { path, shown: path, folder }, destination, there, destination).ok();
             let expected = expected.map(|(folder, name)| Placed { folder: folder.into(), name: name.map(str::to_owned) });
             assert_eq!(placed, expected, "{path} to {destination}");
         }
