@@ -145,3 +145,28 @@ fn a_killed_copy_leaves_nothing_that_the_next_command_cannot_mend() {
     project.ok(&["down", "-t", "1", "-v"]);
     assert_nothing_left(&ground, &project.name);
 }
+
+#[test]
+fn a_copy_ends_with_the_container_that_it_is_of() {
+    let Some(ground) = Ground::new() else { return };
+    let (project, _, large) = furnish(&ground, "ended");
+    project.ok(&["up", "-d"]);
+    project.ok(&["cp", &large, "one:/large"]);
+    // In: it waits for the rest of the archive.
+    let mut child = project.command(&["cp", "-", "one:/"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let archive = project.command(&["cp", "one:/large", "-"]).output().unwrap().stdout;
+    input.write_all(&archive[..100_000]).unwrap();
+    // Out: nobody reads on.
+    let mut stalled = project.command(&["cp", "one:/", "-"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    project.ok(&["restart", "-t", "0"]);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("the container ended meanwhile"), "{said}");
+    assert_eq!(project.ok(&["exec", "-T", "one", "sh", "-c", "cat /large | wc -c"]).trim(), "0", "half of it was kept");
+    stalled.kill().unwrap();
+    stalled.wait().unwrap();
+    project.ok(&["down", "-t", "1", "-v"]);
+    assert_nothing_left(&ground, &project.name);
+}

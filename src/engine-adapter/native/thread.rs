@@ -32,6 +32,16 @@ impl<T> Out<T> {
         self.sender.blocking_send(Ok(item)).is_ok()
     }
 
+    /// Sends an item if there is room for it, and gives it back if there is none; tells whether anybody listens.
+    pub(crate) fn offer(&self, item: T) -> (bool, Option<T>) {
+        use tokio::sync::mpsc::error::TrySendError;
+        match self.sender.try_send(Ok(item)) {
+            Ok(()) => (true, None),
+            Err(TrySendError::Full(item)) => (true, item.ok()),
+            Err(TrySendError::Closed(_)) => (false, None),
+        }
+    }
+
     /// Tells whether nobody listens any more.
     pub(crate) fn is_closed(&self) -> bool {
         self.sender.is_closed()

@@ -68,7 +68,7 @@ fn packed(view: &View<'_>, name: &ContainerName, path: &str, out: &Out<Bytes>) -
     let absent = || error::absent(&format!("{path} in container"), name);
     let thing = view.open(path, OFlags::NOFOLLOW)?.ok_or_else(absent)?;
     let base = Some(base(path)).filter(|it| *it != "/").unwrap_or(".");
-    let mut sink = BufWriter::with_capacity(PIECE, Sink(out));
+    let mut sink = BufWriter::with_capacity(PIECE, Sink { out, life: view.life()? });
     let done = pack_files(thing, base.as_bytes(), Owners::Kept, &mut sink);
     let done = done.and_then(|()| sink.flush().map_err(|source| ImageError::Stream { doing: "send the archive", source }));
     match done {
@@ -88,10 +88,13 @@ pub(crate) async fn unpack(native: &Native, name: &ContainerName, folder: &str, 
             }
         }
     });
-    let (name, folder) = (name.clone(), folder.to_owned());
-    let done = native
-        .work(move |it| look(it, &name, |view| unpacked(view, &name, &folder, Pieces::new(receiver))))
-        .await;
+    let (who, name, folder) = (name.clone(), name.clone(), folder.to_owned());
+    let handle = tokio::runtime::Handle::current();
+    let put = move |view: &View<'_>| {
+        let archive = Pieces { receiver, handle, life: view.life()?, piece: Bytes::new() };
+        unpacked(view, &name, &folder, archive)
+    };
+    let done = native.work(move |it| look(it, &who, put)).await;
     pump.abort();
     done
 }

@@ -9,6 +9,7 @@ use rcompose_supervise::Phase;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
 
+use super::pieces::Life;
 use super::stage::staged;
 use crate::document::Container;
 use crate::engine::Native;
@@ -18,29 +19,30 @@ use crate::error;
 pub(super) struct View<'a> {
     root: OwnedFd,
     container: &'a Container,
-    runs: bool,
+    /// Its first process, where it runs.
+    process: Option<OwnedFd>,
 }
 
 /// Looks into a container. One that does not run is held meanwhile.
 pub(super) fn look<T: Send>(native: &Native, name: &ContainerName, work: impl FnOnce(&View<'_>) -> Result<T> + Send) -> Result<T> {
     let container = native.places.known(name)?;
-    if let Some(root) = of_process(native, &container)? {
-        return work(&View { root, container: &container, runs: true });
+    if let Some((root, process)) = of_process(native, &container)? {
+        return work(&View { root, container: &container, process: Some(process) });
     }
     let (container, _lock) = native.places.hold_known(name)?;
     if container.removing {
         return Err(error::conflict(format!("container {name} is being removed")));
     }
     // It may have been started before it was held.
-    if let Some(root) = of_process(native, &container)? {
-        return work(&View { root, container: &container, runs: true });
+    if let Some((root, process)) = of_process(native, &container)? {
+        return work(&View { root, container: &container, process: Some(process) });
     }
     let container = &container;
-    staged(native, container, |root| work(&View { root, container, runs: false }))
+    staged(native, container, |root| work(&View { root, container, process: None }))
 }
 
-/// Opens the root of a container's first process; nothing where it does not run.
-fn of_process(native: &Native, container: &Container) -> Result<Option<OwnedFd>> {
+/// Opens the root of a container's first process, and that process; nothing where it does not run.
+fn of_process(native: &Native, container: &Container) -> Result<Option<(OwnedFd, OwnedFd)>> {
     let Some(record) = native.running(container)? else {
         return Ok(None);
     };
@@ -51,11 +53,12 @@ fn of_process(native: &Native, container: &Container) -> Result<Option<OwnedFd>>
     let path = PathBuf::from(format!("/proc/{}/root", who.pid));
     let opened = rustix::fs::open(&path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     // Its number may be another process's by now, unless it is still there after the root was opened.
-    if who.open().is_none() {
+    let Some(process) = who.open() else {
         let message = format!("container {} ended just now; repeat the command", container.name);
         return Err(error::conflict(message));
-    }
-    opened.map(Some).map_err(|errno| error::file("open", &path)(errno.into()))
+    };
+    let root = opened.map_err(|errno| error::file("open", &path)(errno.into()))?;
+    Ok(Some((root, process)))
 }
 
 impl View<'_> {
@@ -117,9 +120,17 @@ impl View<'_> {
         same.map_err(|errno| self.failed("look at", "/", errno))
     }
 
+    /// Who must live as long as bytes move.
+    pub(super) fn life(&self) -> Result<Life> {
+        let process = self.process.as_ref().map(OwnedFd::try_clone).transpose();
+        process
+            .map(Life)
+            .map_err(error::file("hold the process of", Path::new(self.container.name.as_str())))
+    }
+
     /// Says why nothing can be written somewhere.
     pub(super) fn takes_no_writes(&self) -> &'static str {
-        match (self.container.spec.security.read_only, self.runs) {
+        match (self.container.spec.security.read_only, self.process.is_some()) {
             (true, _) => "nothing can be written there: its root is read-only (`read_only: true`)",
             (false, true) => "nothing can be written there: what is mounted there is read-only",
             (false, false) => {
