@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens, makedev,
-    mknodat, openat, symlinkat, unlinkat, utimensat,
+    mknodat, openat, renameat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
 
@@ -23,16 +23,21 @@ const HARMLESS: u32 = 0o1777;
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
 impl<R: Read> Unpacking<'_, R> {
+    /// Writes a file under another name, and gives it its own when it is whole: what is there stays until then.
     pub(super) fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry, size: u64) -> Result<(), ImageError> {
+        self.check(parent, name, entry)?;
+        let draft = format!(".rcompose-cp-{}-{}", std::process::id(), self.entries());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = self.replace(parent, name, entry, || openat(parent, name, flags, Mode::RUSR | Mode::WUSR))?;
+        let file = self.replace(parent, draft.as_bytes(), entry, || openat(parent, &draft, flags, Mode::RUSR | Mode::WUSR))?;
         let filled = self.fill(&file, entry, size).and_then(|()| self.dress(&file, entry));
         let filled = filled.and_then(|()| futimens(&file, &times(entry.mtime)).map_err(failed("set the time of", &entry.path)));
-        if filled.is_err() {
-            // Half of a file is worse than none; the first error counts.
-            let _left = unlinkat(parent, name, AtFlags::empty());
+        let named = filled.and_then(|()| renameat(parent, &draft, parent, name).map_err(failed("replace", &entry.path)));
+        if named.is_err() {
+            // The first error counts.
+            let _left = unlinkat(parent, &draft, AtFlags::empty());
         }
-        filled
+        self.forget();
+        named
     }
 
     fn fill(&mut self, file: &OwnedFd, entry: &Entry, size: u64) -> Result<(), ImageError> {

@@ -223,25 +223,35 @@ impl<R: Read> Unpacking<'_, R> {
         Err(failed("make", &entry.path)(Errno::EXIST))
     }
 
-    /// Takes away what stands where an entry goes, but no folder.
-    fn make_room(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
+    /// Refuses what cannot be replaced: folders, and what something is mounted on.
+    pub(super) fn check(&self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
         // What is mounted in another namespace than this thread's would be unmounted with its place. Source: unlink(2), since Linux 3.18.
         let flags = OFlags::PATH | OFlags::NOFOLLOW;
         if let Err(Errno::XDEV) = below(parent, name, flags, ResolveFlags::NO_XDEV) {
             return Err(failed("replace", &entry.path)(Errno::BUSY));
         }
-        match unlinkat(parent, name, AtFlags::empty()) {
-            Ok(()) => {
-                // The name may have been a link on the way to the folder that is remembered.
-                self.last = None;
-                Ok(())
-            }
-            Err(Errno::NOENT) => Ok(()),
-            Err(Errno::ISDIR | Errno::PERM) if is_folder(parent, name) => {
-                Err(wrong(&entry.path, "would replace a folder that is there; take that away first"))
-            }
-            Err(errno) => Err(failed("replace", &entry.path)(errno)),
+        let found = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+        if found.is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Directory) {
+            return Err(wrong(&entry.path, "would replace a folder that is there; take that away first"));
         }
+        Ok(())
+    }
+
+    /// Takes away what stands where an entry goes.
+    fn make_room(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
+        self.check(parent, name, entry)?;
+        self.forget();
+        unless(unlinkat(parent, name, AtFlags::empty()), Errno::NOENT).map_err(failed("replace", &entry.path))
+    }
+
+    /// How many entries there were.
+    pub(super) fn entries(&self) -> u64 {
+        self.put.entries
+    }
+
+    /// A name that is replaced may have been a link on the way to the folder that is remembered.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
     }
 
     fn folder(&mut self, parent: BorrowedFd<'_>, name: &[u8], parts: &[Vec<u8>], entry: &Entry) -> Result<(), ImageError> {
@@ -283,10 +293,6 @@ impl<R: Read> Unpacking<'_, R> {
         self.archive.finish()?;
         Ok(self.put)
     }
-}
-
-fn is_folder(parent: BorrowedFd<'_>, name: &[u8]) -> bool {
-    statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|it| FileType::from_raw_mode(it.st_mode) == FileType::Directory)
 }
 
 /// One error is success.
