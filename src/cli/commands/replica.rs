@@ -26,8 +26,13 @@ pub(crate) fn running<'a>(observed: &'a Observed, service: &str, index: u32) -> 
     if found.state == ContainerState::Running {
         return Ok(found);
     }
+    let hint = if found.state == ContainerState::Paused {
+        format!("`rcompose unpause {service}` thaws it")
+    } else {
+        format!("`rcompose start {service}` starts it")
+    };
     Err(Failure::refused_with(
         format!("container {} of service {service} is not running: it is {}", found.name, found.state.as_str()),
-        format!("`rcompose start {service}` starts it"),
+        hint,
     ))
 }
