@@ -161,6 +161,7 @@ fn a_copy_ends_with_the_container_that_it_is_of() {
     let mut stalled = project.command(&["cp", "one:/", "-"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(700));
     project.ok(&["restart", "-t", "0"]);
+    until("the copy has ended", || child.try_wait().unwrap().is_some());
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("the container ended meanwhile"), "{said}");
