@@ -62,7 +62,14 @@ pub(crate) async fn run(session: &Session, args: AttachArgs) -> Result<u8, Failu
         detach: Some(keys).filter(|_| stdin),
     };
     match carry(joined, stdin, tty, controls, &mut interrupts).await {
-        Ok(Ended::Detached) => Ok(0),
+        Ok(Ended::Detached) => {
+            if tty {
+                // Off the container's line.
+                output::err("\n");
+            }
+            session.say(&format!("Detached from container {name}, which goes on"));
+            Ok(0)
+        }
         Ok(Ended::Output) => {
             let status = status
                 .await
