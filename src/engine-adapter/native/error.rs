@@ -38,6 +38,11 @@ fn lacks_space(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
+/// Tells whether words of another process are those of a full disk.
+pub(crate) fn tells_of_a_full_disk(words: &str) -> bool {
+    words.contains(&io::Error::from(rustix::io::Errno::NOSPC).to_string())
+}
+
 /// As [`file`], for what a file holds.
 pub(crate) fn malformed(path: &Path, error: serde_json::Error) -> EngineError {
     let message = format!("{} cannot be understood: it is damaged, and there is no copy of it; nothing was changed", path.display());

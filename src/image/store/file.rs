@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -42,41 +43,85 @@ pub(super) fn write_volatile(path: &Path, bytes: &[u8]) -> Result<(), ImageError
 }
 
 fn replace(path: &Path, bytes: &[u8], sync: impl FnOnce(&File) -> std::io::Result<()>) -> Result<(), ImageError> {
-    draft(path, bytes, sync)?.put()
+    let unfinished = unfinished(path)?;
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let written = options.open(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        sync(&file)?;
+        fs::rename(&unfinished, path)
+    });
+    written.map_err(|error| {
+        // What is left would be removed by the next prune; the error that counts is the first.
+        let _gone = fs::remove_file(&unfinished);
+        ImageError::file("write", path)(error)
+    })
 }
 
-/// A file that is written and has not its name yet.
+fn unfinished(path: &Path) -> Result<PathBuf, ImageError> {
+    Ok(path.parent().unwrap_or(path).join(format!("{UNFINISHED}{}", random()?)))
+}
+
+/// A file that is on the disk and has not its name yet: for whoever does not want to wait for the disk with a lock held.
 pub(super) struct Draft<'a> {
-    unfinished: PathBuf,
+    file: File,
     path: &'a Path,
+    /// Where it is meanwhile, on a file system where each file has a name.
+    unfinished: Option<PathBuf>,
 }
 
-impl Draft<'_> {
-    /// Gives it its name, which may come to the disk later.
-    pub(super) fn put(self) -> Result<(), ImageError> {
-        fs::rename(&self.unfinished, self.path).map_err(ImageError::file("write", self.path))
+impl<'a> Draft<'a> {
+    /// Writes it. Where the file system can, it has no name at all, and whoever is killed leaves nothing.
+    pub(super) fn new(path: &'a Path, bytes: &[u8]) -> Result<Self, ImageError> {
+        let flags = i32::try_from(rustix::fs::OFlags::TMPFILE.bits()).unwrap_or_default();
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600);
+        let unnamed = options.clone().custom_flags(flags).open(path.parent().unwrap_or(path));
+        let mut draft = match unnamed {
+            Ok(file) => Self { file, path, unfinished: None },
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return Err(ImageError::file("write", path)(error)),
+            Err(_) => {
+                let unfinished = unfinished(path)?;
+                let file = options.create_new(true).open(&unfinished).map_err(ImageError::file("write", path))?;
+                Self { file, path, unfinished: Some(unfinished) }
+            }
+        };
+        draft
+            .file
+            .write_all(bytes)
+            .and_then(|()| draft.file.sync_all())
+            .map_err(ImageError::file("write", path))?;
+        Ok(draft)
+    }
+
+    /// Gives it its name, in the place of what has that; on the disk it has it later.
+    pub(super) fn put(mut self) -> Result<(), ImageError> {
+        let path = self.path;
+        let failed = || ImageError::file("write", path);
+        if self.unfinished.is_none() {
+            match self.link(self.path) {
+                Err(rustix::io::Errno::EXIST) => {}
+                other => return other.map_err(|errno| failed()(errno.into())),
+            }
+            let unfinished = unfinished(self.path)?;
+            self.link(&unfinished).map_err(|errno| failed()(errno.into()))?;
+            self.unfinished = Some(unfinished);
+        }
+        let unfinished = self.unfinished.as_deref().unwrap_or(path);
+        fs::rename(unfinished, path).map_err(failed())
+    }
+
+    fn link(&self, path: &Path) -> rustix::io::Result<()> {
+        use rustix::fs::{AtFlags, CWD, linkat};
+        linkat(CWD, format!("/proc/self/fd/{}", self.file.as_raw_fd()), CWD, path, AtFlags::SYMLINK_FOLLOW)
     }
 }
 
 impl Drop for Draft<'_> {
     fn drop(&mut self) {
-        // One that has its name is not there any more. What is left would be removed by the next prune.
-        let _gone = fs::remove_file(&self.unfinished);
+        // One that has its name is not there any more.
+        let _gone = self.unfinished.as_ref().map(fs::remove_file);
     }
-}
-
-/// Writes a file to the disk without its name: for whoever does not want to wait for the disk with a lock held.
-pub(super) fn draft<'a>(path: &'a Path, bytes: &[u8], sync: impl FnOnce(&File) -> std::io::Result<()>) -> Result<Draft<'a>, ImageError> {
-    let unfinished = path.parent().unwrap_or(path).join(format!("{UNFINISHED}{}", random()?));
-    let draft = Draft { unfinished, path };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let written = options.open(&draft.unfinished).and_then(|mut file| {
-        file.write_all(bytes)?;
-        sync(&file)
-    });
-    written.map_err(ImageError::file("write", path))?;
-    Ok(draft)
 }
 
 /// Makes sure that names in a folder are on the disk.

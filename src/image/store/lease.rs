@@ -75,7 +75,7 @@ impl Store {
             blobs: record.blobs().collect(),
             layers: record.layers.iter().map(|it| it.diff_id).collect(),
         };
-        let draft = file::draft(&path, &file::json(&kept)?, |file| file.sync_all())?;
+        let draft = file::Draft::new(&path, &file::json(&kept)?)?;
         {
             let _locked = self.lock()?;
             // Nobody removed it meanwhile, and from here on nobody will.

@@ -61,7 +61,13 @@ fn begin(native: &Native, container: &Container) -> Result<()> {
     let client = native.client(container);
     client.run(&container.id).map_err(|it| {
         let error = error::supervise("start the container")(it);
-        rcompose_engine_adapter::EngineError { message: format!("container {}: {}", container.name, error.message), ..error }
+        // What the launcher reports came here as words.
+        let full = if error::tells_of_a_full_disk(&error.message) {
+            format!("; most likely that is the disk of {}: free some of it, then repeat the command", place.folder.display())
+        } else {
+            String::new()
+        };
+        rcompose_engine_adapter::EngineError { message: format!("container {}: {}{full}", container.name, error.message), ..error }
     })?;
     if let Some(record) = places.record(container)? {
         native.remarks.add(container, record.warnings);
