@@ -16,7 +16,7 @@ use crate::archive::{Archive, Entry, Kind};
 use crate::error::ImageError;
 pub(crate) use place::times;
 use tree::Tree;
-pub(crate) use tree::{clean, entry_error};
+pub(crate) use tree::{clean, entry_error, make_special};
 
 /// What marks a name that is gone. Source: OCI image spec, layer, "Whiteouts".
 const WHITEOUT: &[u8] = b".wh.";

@@ -100,14 +100,16 @@ pub(crate) fn raise_descriptors() -> Rlimit {
     before
 }
 
-/// Lets this process, which others wait for and which never computes for long, come before those that compute; [`take_time`] is the
-/// opposite. Where it may not, it waits its turn.
+/// Lets this process, which others wait for and which never computes for long, come before those that compute; [`begin_session`] is
+/// the opposite. Where it may not, it waits its turn.
 pub(crate) fn hurry() {
     set_nice(-10);
 }
 
-/// Takes no more of the processor than anybody: for what a process that [hurries](hurry) starts, which would inherit it.
-pub(crate) fn take_time() {
+/// Leaves the terminal, and takes no more of the processor than anybody: what a process that [hurries](hurry) starts would inherit that.
+pub(crate) fn begin_session() {
+    // Fails where the process leads a group already: then it is apart from any terminal, too.
+    let _ = rustix::process::setsid();
     if rustix::process::getpriority_process(None).is_ok_and(|it| it < 0) {
         set_nice(0);
     }

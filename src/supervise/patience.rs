@@ -8,8 +8,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::{Result, SuperviseError};
 use crate::place::Project;
 
-/// How long a guardian that is stopped may take to go on.
-const STOPPED: Duration = Duration::from_secs(4);
+/// How long a guardian that is stopped may take to go on. One command may wait for it, and before that for another one that does.
+const STOPPED: Duration = Duration::from_secs(2);
 
 /// Whether a process was stopped by a signal or a debugger. Source: proc_pid_stat(5).
 fn is_stopped(pid: u32) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rcompose_engine_adapter::{Attach, EngineError, ErrorKind, ObservedContainer, Projects, Scope};
+use rcompose_engine_adapter::{Attach, ContainerName, EngineError, ErrorKind, ObservedContainer, Process, Projects, Scope};
 
 use super::exec::INTERRUPT;
 use super::replica::running;
@@ -11,7 +11,7 @@ use crate::bridge::{Controls, Ended, carry};
 use crate::detach::DetachKeys;
 use crate::failure::Failure;
 use crate::output;
-use crate::session::{Session, known_services};
+use crate::session::{Live, Session, known_services};
 use crate::signals::Interrupts;
 
 /// Runs `attach` and returns the status of the container, or 0 where somebody detached.
@@ -31,13 +31,7 @@ pub(crate) async fn run(session: &Session, args: AttachArgs) -> Result<u8, Failu
         output::line(&format!("attach to container {name}"))?;
         return Ok(0);
     }
-    let detailed = live.observe(&Scope { detail: true, ..Scope::container(name.clone()) }).await?;
-    let process = detailed
-        .containers
-        .get(&name)
-        .and_then(|it| it.spec.as_ref())
-        .map(|it| it.process.clone())
-        .unwrap_or_default();
+    let process = process(&live, &name).await?;
     let stdin = !args.no_stdin && process.stdin_open;
     let tty = process.tty && session.caller.stdout_tty;
     let (engine, streams) = (Arc::clone(&live.engines.engine), &live.engines.streams);
@@ -79,4 +73,11 @@ pub(crate) async fn run(session: &Session, args: AttachArgs) -> Result<u8, Failu
         Err(Failure::Engine(error)) if error.message == INTERRUPT => Err(Failure::Interrupted),
         Err(failure) => Err(failure),
     }
+}
+
+/// What was asked for of a container's process.
+async fn process(live: &Live, name: &ContainerName) -> Result<Process, Failure> {
+    let detailed = live.observe(&Scope { detail: true, ..Scope::container(name.clone()) }).await?;
+    let spec = detailed.containers.get(name).and_then(|it| it.spec.as_ref());
+    Ok(spec.map(|it| it.process.clone()).unwrap_or_default())
 }

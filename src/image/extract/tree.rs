@@ -169,15 +169,7 @@ impl<'a> Tree<'a> {
     pub(super) fn special(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry, done: &mut Unpacked) -> Result<(), ImageError> {
         let failed = |errno| call_error(&entry.path, errno);
         let mode = Mode::from_raw_mode(entry.mode);
-        let make = || match &entry.kind {
-            Kind::SymbolicLink { target } => symlinkat(target.as_slice(), parent, name),
-            Kind::Fifo => mknodat(parent, name, FileType::Fifo, mode, 0),
-            Kind::Device { block, major, minor } => {
-                let kind = if *block { FileType::BlockDevice } else { FileType::CharacterDevice };
-                mknodat(parent, name, kind, mode, makedev(*major, *minor))
-            }
-            Kind::File { .. } | Kind::HardLink { .. } | Kind::Folder => Err(Errno::INVAL),
-        };
+        let make = || make_special(parent, name, &entry.kind, mode);
         match make() {
             Err(Errno::EXIST) => {
                 self.remove(parent, name, &entry.path)?;
@@ -317,4 +309,17 @@ pub(crate) fn entry_error(path: &[u8], why: &str) -> ImageError {
 
 pub(super) fn call_error(path: &[u8], errno: Errno) -> ImageError {
     ImageError::Unpack { entry: shown(path), source: errno.into() }
+}
+
+/// Makes a symbolic link, a pipe or a device where nothing is.
+pub(crate) fn make_special(parent: BorrowedFd<'_>, name: &[u8], kind: &Kind, mode: Mode) -> Result<(), Errno> {
+    match kind {
+        Kind::SymbolicLink { target } => symlinkat(target.as_slice(), parent, name),
+        Kind::Fifo => mknodat(parent, name, FileType::Fifo, mode, 0),
+        Kind::Device { block, major, minor } => {
+            let kind = if *block { FileType::BlockDevice } else { FileType::CharacterDevice };
+            mknodat(parent, name, kind, mode, makedev(*major, *minor))
+        }
+        Kind::File { .. } | Kind::HardLink { .. } | Kind::Folder => Err(Errno::INVAL),
+    }
 }

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens, makedev,
-    mknodat, openat, renameat, symlinkat, unlinkat, utimensat,
+    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens, openat,
+    renameat, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
 
@@ -15,7 +15,7 @@ use super::unpack::Unpacking;
 use super::{failed, wrong};
 use crate::archive::{Entry, Kind, Piece};
 use crate::error::ImageError;
-use crate::extract::times;
+use crate::extract::{make_special, times};
 
 /// Permissions that everybody may give away: those of a program that is no more to others than to whoever made it.
 const HARMLESS: u32 = 0o1777;
@@ -101,15 +101,7 @@ impl<R: Read> Unpacking<'_, R> {
     pub(super) fn special(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry) -> Result<(), ImageError> {
         let failed = failed("make", &entry.path);
         let mode = Mode::from_raw_mode(entry.mode & HARMLESS);
-        self.replace(parent, name, entry, || match &entry.kind {
-            Kind::SymbolicLink { target } => symlinkat(target.as_slice(), parent, name),
-            Kind::Fifo => mknodat(parent, name, FileType::Fifo, mode, 0),
-            Kind::Device { block, major, minor } => {
-                let kind = if *block { FileType::BlockDevice } else { FileType::CharacterDevice };
-                mknodat(parent, name, kind, mode, makedev(*major, *minor))
-            }
-            Kind::File { .. } | Kind::HardLink { .. } | Kind::Folder => Err(Errno::INVAL),
-        })?;
+        self.replace(parent, name, entry, || make_special(parent, name, &entry.kind, mode))?;
         if self.rules.trusted {
             let (user, group) = (Uid::from_raw(entry.uid), Gid::from_raw(entry.gid));
             chownat(parent, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW).map_err(&failed)?;

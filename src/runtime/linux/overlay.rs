@@ -35,10 +35,28 @@ const PAGE: usize = 4096;
 /// # Errors
 /// A layer cannot be opened, or the kernel refuses the overlay; the layer is named.
 pub fn mount(overlay: &Overlay<'_>) -> Result<OwnedFd> {
-    match one_by_one(overlay)? {
-        Some(mount) => Ok(mount),
-        None => by_options(overlay),
+    let mount = match one_by_one(overlay)? {
+        Some(mount) => mount,
+        None => by_options(overlay)?,
+    };
+    if let Some((_, work)) = overlay.upper {
+        check_writable(&mount, work)?;
     }
+    Ok(mount)
+}
+
+/// The kernel makes an overlay that takes no writes where it cannot make its own folder in `work`, and says so in its log alone. Source: kernel
+/// `fs/overlayfs/super.c`, `ovl_make_workdir`.
+fn check_writable(mount: &OwnedFd, work: &Path) -> Result<()> {
+    /// Fewer inodes or blocks than this are as good as none.
+    const FEW: u64 = 8;
+    let refused = |error| RuntimeError::file("make the overlay's work folder in", work, error);
+    if sys::fstatvfs(mount.as_raw_fd()).is_ok_and(|it| it.f_flag & libc::ST_RDONLY == 0) {
+        return Ok(());
+    }
+    let disk = sys::fstatvfs(open(work)?.as_raw_fd()).map_err(|errno| refused(errno.into()))?;
+    let is_full = disk.f_favail < FEW || disk.f_bavail < FEW;
+    Err(refused(io::Error::from_raw_os_error(if is_full { libc::ENOSPC } else { libc::EROFS })))
 }
 
 /// Adds layer by layer; nothing where the kernel does not.

@@ -190,6 +190,15 @@ pub(crate) fn file_system(fd: RawFd) -> Sys<i64> {
     Ok(found.f_type as i64)
 }
 
+/// Returns how a descriptor's file system is mounted, and what room it has.
+pub(crate) fn fstatvfs(fd: RawFd) -> Sys<libc::statvfs> {
+    // SAFETY: an all-zero `statvfs` is valid, and the kernel fills it.
+    let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: `found` outlives the call.
+    check(libc::c_long::from(unsafe { libc::fstatvfs(fd, &raw mut found) }))?;
+    Ok(found)
+}
+
 /// write(2) of all bytes.
 pub(crate) fn write_all(fd: RawFd, mut bytes: &[u8]) -> Sys<()> {
     while !bytes.is_empty() {
