@@ -47,16 +47,28 @@ pub fn is_of_the_kernel(file: impl AsFd) -> std::io::Result<bool> {
     Ok(OF_THE_KERNEL.contains(&kind))
 }
 
+/// Looks something up by openat2(2), again where the kernel could not rule out that a rename elsewhere led it astray; not for ever, since whoever
+/// is in a container may rename all the time.
+///
+/// # Errors
+/// What the last attempt says.
+pub fn patiently<T>(look: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+    const ATTEMPTS: usize = 64;
+    let unclear = |it: &Result<T, Errno>| matches!(it, Err(Errno::AGAIN | Errno::INTR));
+    let mut found = look();
+    for _ in 1..ATTEMPTS {
+        if !unclear(&found) {
+            break;
+        }
+        found = look();
+    }
+    found
+}
+
 /// Opens something below a folder.
 fn below(folder: BorrowedFd<'_>, path: &[u8], flags: OFlags, ways: ResolveFlags) -> Result<OwnedFd, Errno> {
     let path = if path.is_empty() { b"." } else { path };
-    loop {
-        match openat2(folder, path, flags | OFlags::CLOEXEC, Mode::empty(), ways | ResolveFlags::NO_MAGICLINKS) {
-            // The kernel could not rule out that a rename elsewhere led it astray. Source: openat2(2).
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            other => return other,
-        }
-    }
+    patiently(|| openat2(folder, path, flags | OFlags::CLOEXEC, Mode::empty(), ways | ResolveFlags::NO_MAGICLINKS))
 }
 
 /// Opens for reading what was opened to be looked at: the very same thing, whatever has its name by now.

@@ -30,7 +30,7 @@ pub use config::{Config, Defaults, Healthcheck, History, RootFs};
 pub use digest::Digest;
 pub use error::{ImageError, Problem};
 pub use extract::{Limits, Unpacked, unpack};
-pub use files::{Owners, Put, Rename, Rules, Ways, is_of_the_kernel, pack_files, unpack_files};
+pub use files::{Owners, Put, Rename, Rules, Ways, is_of_the_kernel, pack_files, patiently, unpack_files};
 pub use import::ImportOptions;
 pub use load::Loaded;
 pub use manifest::{Descriptor, Document, Index, MOST_LAYERS, Manifest};

@@ -92,7 +92,12 @@ impl Identity {
     #[must_use]
     pub fn is(&self, pidfd: &OwnedFd) -> bool {
         let same_inode = rustix::fs::fstat(pidfd).is_ok_and(|it| it.st_ino == self.inode);
-        same_inode && (tells(pidfd) || stat(self.pid).is_none_or(|it| it.began == self.began))
+        same_inode && (tells(pidfd) || self.began_then())
+    }
+
+    /// Whether the process of this number, if there is one, began when this one did.
+    fn began_then(&self) -> bool {
+        stat(self.pid).is_none_or(|it| it.began == self.began)
     }
 
     /// Returns whether the process has ended, reaped or not.
@@ -130,7 +135,7 @@ mod tests {
         let pidfd = open(pid);
         let who = Identity::of(pid, pidfd.as_fd()).unwrap();
         assert!(who.is(&pidfd) && who.open().is_some());
-        assert!(tells(&pidfd) || Identity { began: who.began + 1, ..who.clone() }.open().is_none());
+        assert!(who.began_then() && !Identity { began: who.began + 1, ..who.clone() }.began_then());
         assert!(Identity { inode: who.inode + 1, ..who.clone() }.open().is_none());
         assert!(Identity { boot: "another".to_owned(), ..who.clone() }.open().is_none());
         child.kill().unwrap();

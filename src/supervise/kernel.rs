@@ -100,25 +100,19 @@ pub(crate) fn raise_descriptors() -> Rlimit {
     before
 }
 
-/// Lets this process, which others wait for and which never computes for long, come before those that compute; [`begin_session`] is
-/// the opposite. Where it may not, it waits its turn.
-pub(crate) fn hurry() {
-    set_nice(-10);
+/// Lets this process come before those that compute: all who start or stop something wait for it. Returns the nice value that it had, for what it
+/// starts. What it does beside, names and ports of IPv6, comes first then, too. Where it may not, it waits its turn.
+pub(crate) fn hurry() -> i32 {
+    let before = rustix::process::getpriority_process(None).unwrap_or(0);
+    set_nice(before - 10);
+    // Among sessions the kernel shares the processor first. Source: sched(7), autogroup.
+    let _ = std::fs::write("/proc/self/autogroup", "-10");
+    before
 }
 
-/// Leaves the terminal, and takes no more of the processor than anybody: what a process that [hurries](hurry) starts would inherit that.
-pub(crate) fn begin_session() {
-    // Fails where the process leads a group already: then it is apart from any terminal, too.
-    let _ = rustix::process::setsid();
-    if rustix::process::getpriority_process(None).is_ok_and(|it| it < 0) {
-        set_nice(0);
-    }
-}
-
-/// Sets what nice(1) sets; and the same among sessions, where the kernel shares the processor among these first (sched(7), autogroup).
-fn set_nice(nice: i32) {
+/// Sets what nice(1) sets.
+pub(crate) fn set_nice(nice: i32) {
     let _ = rustix::process::setpriority_process(None, nice);
-    let _ = std::fs::write("/proc/self/autogroup", nice.to_string());
 }
 
 /// Gives a program to be run a limit of descriptors of its own: containers inherit it.

@@ -80,12 +80,15 @@ fn a_name_that_is_damaged_or_lost_is_the_containers_still() {
     let Some(machine) = up() else { return };
     let before = machine.firsts();
     let name = machine.seen(&machine.root()).join(format!("names/{}-web-1", machine.project));
+    let whole = fs::read(&name).unwrap();
+    let spare = name.with_file_name("spare");
     type Damage = fn(&Path);
-    let damages: [(&str, Damage); 4] = [
+    let damages: [(&str, Damage); 5] = [
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("cut off", |path| fs::write(path, &fs::read(path).unwrap()[..32]).unwrap()),
         ("zeroed", |path| fs::write(path, [0; 64]).unwrap()),
         ("lost", |path| fs::remove_file(path).unwrap()),
+        ("lost by a rename", |path| fs::rename(path, path.with_file_name("spare")).unwrap()),
     ];
     for (how, damage) in damages {
         damage(&name);
@@ -93,10 +96,13 @@ fn a_name_that_is_damaged_or_lost_is_the_containers_still() {
         machine.ok(&["exec", "web", "true"]);
         assert_eq!(machine.run(&["plan"]).status.code(), Some(0), "{how}");
         assert!(machine.firsts() == before && kept(&machine) == "kept\n", "{how}");
+        assert!(!spare.exists(), "{how}");
+        fs::write(&name, &whole).unwrap();
         damage(&name);
         let said = machine.run(&["run", "--rm", "--name", &format!("{}-web-1", machine.project), "web", "true"]);
         assert!(!said.status.success(), "{how}: the name was given to another container");
         assert!(machine.firsts() == before && kept(&machine) == "kept\n", "{how}");
+        fs::write(&name, &whole).unwrap();
     }
     machine.ok(&["down", "-t", "0"]);
     assert_eq!(kept(&machine), "kept\n");

@@ -67,14 +67,11 @@ impl Places {
         Ok(fitting.next().filter(|_| fitting.next().is_none()))
     }
 
-    /// Finds a container's id by the name in its document, for a name whose file is damaged; and mends the file.
+    /// Finds a container's id by the name in its document, for a name whose file is damaged.
     fn named_by_document(&self, name: &ContainerName) -> Result<Option<String>> {
         for container in self.one_by_one()? {
             let container = container?;
             if container.name == *name {
-                let path = self.names().join(name.as_str());
-                // Whoever asks next finds it again otherwise.
-                let _mended = file::write_volatile_together(&path, container.id.as_bytes()).and_then(|()| file::settle(&path));
                 return Ok(Some(container.id));
             }
         }
@@ -181,7 +178,7 @@ impl Places {
 }
 
 /// Tells whether a text is a container's id, whole.
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit())
 }
 

@@ -31,8 +31,6 @@ pub(crate) struct Container {
     pub(crate) volumes: Vec<Bound>,
     /// The start of the machine during which its files were put in memory; nothing where it has none.
     pub(crate) files_of: Option<String>,
-    /// It is being removed: what is left of it goes with the next attempt.
-    pub(crate) removing: bool,
 }
 
 /// A volume in a container.

@@ -77,7 +77,7 @@ impl Native {
         let places = Places::new(setup.root, setup.run);
         places.make()?;
         let trash = Trash::new(places.containers(), setup.program.as_deref());
-        let stale = Arc::new(link::Stale::new(places.clone()));
+        let stale = link::Stale::new(places.clone());
         Ok(Self {
             places,
             images,
@@ -86,7 +86,7 @@ impl Native {
             remarks: Arc::default(),
             executions: Arc::default(),
             trash: Arc::new(trash),
-            stale,
+            stale: Arc::new(stale),
             firewall: Arc::default(),
             version: setup.version.into(),
         })

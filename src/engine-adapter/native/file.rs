@@ -79,12 +79,6 @@ pub(crate) fn write(path: &Path, document: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// Writes a document that is about to go: a loss of power may find the old one, and its copy stays as it is.
-pub(crate) fn write_last(path: &Path, document: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_vec(document).map_err(|it| error::malformed(path, it))?;
-    write_volatile(path, &text)
-}
-
 /// Writes a file that is made anew after a start of the machine anyway.
 pub(crate) fn write_volatile(path: &Path, content: &[u8]) -> Result<()> {
     put(path, content, false).map_err(error::file("write", path))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rcompose_engine_adapter::Result;
+use rcompose_engine_adapter::{ContainerState, Result};
 use rcompose_supervise::{Phase, Record, boot};
 
 use crate::document::Container;
@@ -81,8 +81,15 @@ impl Native {
         for (project, containers) in &running {
             let client = self.client(containers[0]);
             if !client.is_guarded() {
-                client.census().map_err(error::supervise("bring a guardian"))?;
-                changed = true;
+                // Where all run it is only for what happens next, and whoever brings that about needs it, too.
+                let is_lost = |it: &&Found| {
+                    containers.iter().any(|one| one.id == it.container.id) && matches!(it.standing.state, ContainerState::Exited { .. })
+                };
+                match client.census().map_err(error::supervise("bring a guardian")) {
+                    Err(error) if all.iter().any(|it| is_lost(&it)) => return Err(error),
+                    Err(_) => continue,
+                    Ok(_) => changed = true,
+                }
             }
             link::hold_again(self, project, containers)?;
         }

@@ -108,6 +108,21 @@ impl Container {
         self.folder.join("lock")
     }
 
+    fn going(&self) -> PathBuf {
+        self.folder.join("going")
+    }
+
+    /// Writes down that it is being removed: what is left of it goes with the next attempt. A loss of power may forget it.
+    pub(crate) fn mark_going(&self) -> Result<()> {
+        let path = self.going();
+        std::fs::write(&path, "").map_err(error::file("write", &path))
+    }
+
+    /// Tells whether it is being removed.
+    pub(crate) fn is_going(&self) -> bool {
+        crate::file::exists(&self.going())
+    }
+
     /// What the container changed in its root.
     pub(crate) fn upper(&self) -> PathBuf {
         self.folder.join("upper")

@@ -107,7 +107,10 @@ impl Places {
     }
 
     fn members(&self, project: &str) -> Result<Vec<(Container, Option<Record>, Standing)>> {
-        let all = self.all()?.into_iter().filter(|it| it.project() == Some(project) && !it.removing);
+        let all = self
+            .all()?
+            .into_iter()
+            .filter(|it| it.project() == Some(project) && !self.container(&it.id).is_going());
         all.map(|it| stand::look(self, &it).map(|(record, standing)| (it, record, standing))).collect()
     }
 

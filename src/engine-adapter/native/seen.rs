@@ -88,27 +88,26 @@ mod tests {
         let seen = Seen::<Container>::default();
         let read = || seen.read(&path, |_| Ok(())).unwrap();
         assert!(read().is_none());
-        let write = |removing: bool| {
+        let write = |created: u64| {
             let container = Container {
                 form: document::FORM,
                 id: "a".into(),
                 name: "web".into(),
-                created: 0,
+                created,
                 labels: [].into(),
                 image_id: "sha256:1".into(),
                 image: rcompose_engine_adapter::ImageConfig::default(),
                 spec: crate::bundle::tests::spec(&serde_json::json!({})),
                 volumes: Vec::new(),
                 files_of: None,
-                removing,
             };
             file::write(&path, &container).unwrap();
         };
-        write(false);
+        write(1);
         let first = read().unwrap();
         assert!(Arc::ptr_eq(&first, &read().unwrap()), "it is read once");
-        write(true);
-        assert!(read().unwrap().removing);
+        write(22);
+        assert_eq!(read().unwrap().created, 22);
         fs::remove_file(&path).unwrap();
         assert!(read().is_none());
     }

@@ -15,6 +15,13 @@ pub(crate) struct Standing {
     pub(crate) last: i64,
 }
 
+impl Standing {
+    /// A state of which nothing else is told.
+    pub(crate) fn of(state: ContainerState) -> Self {
+        Self { state, health: None, up: 0, ended: 0, last: 0 }
+    }
+}
+
 pub(crate) fn say(it: &Standing) -> String {
     let up = lasting(it.up);
     match it.state {

@@ -52,6 +52,9 @@ impl Places {
 
 /// Reads what a container's shim wrote down last, and tells how it stands.
 pub(crate) fn look(places: &Places, container: &Container) -> Result<(Option<Record>, Standing)> {
+    if places.container(&container.id).is_going() {
+        return Ok((places.record(container)?, Standing::of(ContainerState::Removing)));
+    }
     let read = || {
         let record = places.record(container)?;
         let standing = standing(container, record.as_ref());
@@ -68,11 +71,7 @@ pub(crate) fn look(places: &Places, container: &Container) -> Result<(Option<Rec
 
 /// Tells how a container stands. Whoever is written down as running, and does not, has lost shim and guardian together.
 fn standing(container: &Container, record: Option<&Record>) -> Standing {
-    let nothing = Standing { state: ContainerState::Created, health: None, up: 0, ended: 0, last: 0 };
-    let state = |state| Standing { state, ..nothing };
-    if container.removing {
-        return state(ContainerState::Removing);
-    }
+    let (nothing, state) = (Standing::of(ContainerState::Created), Standing::of);
     if container.files_of.as_ref().is_some_and(|it| *it != boot()) {
         // Its secrets were in memory and went with it: it has to be made anew.
         return state(ContainerState::Dead);

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
 use rustix::fs::{
-    AtFlags, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens, openat,
-    renameat, unlinkat, utimensat,
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, XattrFlags, chmod, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens,
+    linkat, openat, renameat, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
 
@@ -18,7 +18,7 @@ use crate::error::ImageError;
 use crate::extract::{make_special, times};
 
 /// Permissions that everybody may give away: those of a program that is no more to others than to whoever made it.
-const HARMLESS: u32 = 0o1777;
+pub(super) const HARMLESS: u32 = 0o1777;
 /// Attributes by which overlayfs would lead out of a layer. Source: kernel `overlayfs.rst`.
 const OVERLAY: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 
@@ -27,10 +27,28 @@ impl<R: Read> Unpacking<'_, R> {
     pub(super) fn file(&mut self, parent: BorrowedFd<'_>, name: &[u8], entry: &Entry, size: u64) -> Result<(), ImageError> {
         self.check(parent, name, entry)?;
         let draft = format!(".rcompose-cp-{}-{}", std::process::id(), self.entries());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = self.replace(parent, draft.as_bytes(), entry, || openat(parent, &draft, flags, Mode::RUSR | Mode::WUSR))?;
+        let (flags, mode) = (OFlags::WRONLY | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+        // Without a name at first, so that whoever is killed leaves nothing; a file system that has no such files knows no such flag.
+        let unnamed = openat(parent, ".", flags | OFlags::TMPFILE, mode);
+        let is_unnamed = unnamed.is_ok();
+        let file = match unnamed {
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {
+                let flags = flags | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+                self.replace(parent, draft.as_bytes(), entry, || openat(parent, &draft, flags, mode))?
+            }
+            other => other.map_err(failed("make", &entry.path))?,
+        };
         let filled = self.fill(&file, entry, size).and_then(|()| self.dress(&file, entry));
         let filled = filled.and_then(|()| futimens(&file, &times(entry.mtime)).map_err(failed("set the time of", &entry.path)));
+        let filled = filled.and_then(|()| {
+            let from = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let link = || linkat(CWD, &from, parent, &draft, AtFlags::SYMLINK_FOLLOW);
+            if is_unnamed {
+                self.replace(parent, draft.as_bytes(), entry, link)
+            } else {
+                Ok(())
+            }
+        });
         let named = filled.and_then(|()| renameat(parent, &draft, parent, name).map_err(failed("replace", &entry.path)));
         if named.is_err() {
             // The first error counts.

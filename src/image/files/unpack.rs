@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, futimens, linkat, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, chmod, fchmod, futimens, linkat, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
+use super::put::HARMLESS;
 use super::{below, failed, is_of_the_kernel, shown, wrong};
 use crate::archive::{Archive, Entry, Kind};
 use crate::error::ImageError;
@@ -69,13 +70,18 @@ pub struct Put {
 /// The archive is malformed, an entry leads out of the folder or would replace something of another kind, or the system refuses it. What was
 /// put before stays.
 pub fn unpack_files(archive: impl Read, folder: BorrowedFd<'_>, rules: &Rules) -> Result<Put, ImageError> {
+    if let Rename::First(name) | Rename::Under(name) = &rules.rename
+        && !clean(name).is_ok_and(|parts| parts == [name.as_slice()])
+    {
+        return Err(wrong(name, "is no name that something could be given"));
+    }
     let mut unpacking = Unpacking {
         archive: Archive::new(archive),
         top: folder,
         rules,
         base: None,
         last: None,
-        times: BTreeMap::new(),
+        folders: BTreeMap::new(),
         put: Put::default(),
         buffer: vec![0; 1 << 18],
     };
@@ -94,8 +100,8 @@ pub(super) struct Unpacking<'a, R> {
     base: Option<Vec<u8>>,
     /// The folder of the last entry: the next one is mostly there too.
     last: Option<(Vec<u8>, Rc<OwnedFd>)>,
-    /// Times of folders, set when nothing is put into them any more.
-    times: BTreeMap<Vec<u8>, (i64, u32)>,
+    /// Modes and times of folders, set when nothing is put into them any more.
+    folders: BTreeMap<Vec<u8>, (u32, (i64, u32))>,
     put: Put,
     pub(super) buffer: Vec<u8>,
 }
@@ -182,8 +188,15 @@ impl<R: Read> Unpacking<'_, R> {
             let opened = match self.open(&so_far) {
                 Err(Errno::NOENT) => {
                     let made = mkdirat(&folder, parts[depth - 1].as_slice(), Mode::from_raw_mode(IMPLIED));
+                    let is_new = made.is_ok();
                     unless(made, Errno::EXIST).map_err(failed("make the folder", &so_far))?;
-                    self.open(&so_far)
+                    let opened = self.open(&so_far);
+                    if let (true, Ok(folder)) = (is_new, &opened) {
+                        // Whatever the mask of whoever calls.
+                        let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
+                        chmod(path, Mode::from_raw_mode(IMPLIED)).map_err(failed("make the folder", &so_far))?;
+                    }
+                    opened
                 }
                 other => other,
             };
@@ -262,7 +275,11 @@ impl<R: Read> Unpacking<'_, R> {
             errno => failed("open", &entry.path)(errno),
         })?;
         self.dress(&folder, entry)?;
-        self.times.insert(parts.join(&b'/'), entry.mtime);
+        if !self.rules.trusted {
+            // Whoever copies may have to write into it first.
+            fchmod(&folder, Mode::RWXU).map_err(failed("set the mode of", &entry.path))?;
+        }
+        self.folders.insert(parts.join(&b'/'), (entry.mode & HARMLESS, entry.mtime));
         Ok(())
     }
 
@@ -281,12 +298,15 @@ impl<R: Read> Unpacking<'_, R> {
         self.replace(parent, name, entry, || linkat(&folder, linked.as_slice(), parent, name, AtFlags::empty()))
     }
 
-    /// Sets the times of folders.
+    /// Sets the modes and times of folders, the deepest first: one that nobody may enter hides those below it.
     fn finish(mut self) -> Result<Put, ImageError> {
-        for (path, mtime) in std::mem::take(&mut self.times) {
+        for (path, (mode, mtime)) in std::mem::take(&mut self.folders).into_iter().rev() {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
             // One that somebody took away meanwhile needs no time.
             if let Ok(folder) = below(self.top, &path, flags, self.ways()) {
+                if !self.rules.trusted {
+                    fchmod(&folder, Mode::from_raw_mode(mode)).map_err(failed("set the mode of", &path))?;
+                }
                 futimens(&folder, &times(mtime)).map_err(failed("set the time of", &path))?;
             }
         }

@@ -62,53 +62,39 @@ fn unfinished(path: &Path) -> Result<PathBuf, ImageError> {
     Ok(path.parent().unwrap_or(path).join(format!("{UNFINISHED}{}", random()?)))
 }
 
-/// A file that is on the disk and has not its name yet: for whoever does not want to wait for the disk with a lock held.
+/// A file that is on the disk and has no name yet: for whoever does not want to wait for the disk with a lock held. Whoever is killed leaves
+/// nothing of it.
 pub(super) struct Draft<'a> {
     file: File,
     path: &'a Path,
-    /// Where it is meanwhile, on a file system where each file has a name.
-    unfinished: Option<PathBuf>,
 }
 
 impl<'a> Draft<'a> {
-    /// Writes it. Where the file system can, it has no name at all, and whoever is killed leaves nothing.
-    pub(super) fn new(path: &'a Path, bytes: &[u8]) -> Result<Self, ImageError> {
+    /// Writes it; nothing where the file system has no files without a name.
+    pub(super) fn new(path: &'a Path, bytes: &[u8]) -> Result<Option<Self>, ImageError> {
         let flags = i32::try_from(rustix::fs::OFlags::TMPFILE.bits()).unwrap_or_default();
         let mut options = OpenOptions::new();
-        options.write(true).mode(0o600);
-        let unnamed = options.clone().custom_flags(flags).open(path.parent().unwrap_or(path));
-        let mut draft = match unnamed {
-            Ok(file) => Self { file, path, unfinished: None },
-            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return Err(ImageError::file("write", path)(error)),
-            Err(_) => {
-                let unfinished = unfinished(path)?;
-                let file = options.create_new(true).open(&unfinished).map_err(ImageError::file("write", path))?;
-                Self { file, path, unfinished: Some(unfinished) }
-            }
+        options.write(true).mode(0o600).custom_flags(flags);
+        let mut file = match options.open(path.parent().unwrap_or(path)) {
+            Err(error) if is_unknown(&error) => return Ok(None),
+            other => other.map_err(ImageError::file("write", path))?,
         };
-        draft
-            .file
-            .write_all(bytes)
-            .and_then(|()| draft.file.sync_all())
-            .map_err(ImageError::file("write", path))?;
-        Ok(draft)
+        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(ImageError::file("write", path))?;
+        Ok(Some(Self { file, path }))
     }
 
     /// Gives it its name, in the place of what has that; on the disk it has it later.
-    pub(super) fn put(mut self) -> Result<(), ImageError> {
-        let path = self.path;
-        let failed = || ImageError::file("write", path);
-        if self.unfinished.is_none() {
-            match self.link(self.path) {
-                Err(rustix::io::Errno::EXIST) => {}
-                other => return other.map_err(|errno| failed()(errno.into())),
-            }
-            let unfinished = unfinished(self.path)?;
-            self.link(&unfinished).map_err(|errno| failed()(errno.into()))?;
-            self.unfinished = Some(unfinished);
+    pub(super) fn put(self) -> Result<(), ImageError> {
+        match self.link(self.path) {
+            Err(rustix::io::Errno::EXIST) => {}
+            other => return other.map_err(|errno| ImageError::file("write", self.path)(errno.into())),
         }
-        let unfinished = self.unfinished.as_deref().unwrap_or(path);
-        fs::rename(unfinished, path).map_err(failed())
+        let unfinished = unfinished(self.path)?;
+        let named = self
+            .link(&unfinished)
+            .map_err(std::io::Error::from)
+            .and_then(|()| fs::rename(&unfinished, self.path));
+        named.map_err(ImageError::file("write", self.path))
     }
 
     fn link(&self, path: &Path) -> rustix::io::Result<()> {
@@ -117,11 +103,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-impl Drop for Draft<'_> {
-    fn drop(&mut self) {
-        // One that has its name is not there any more.
-        let _gone = self.unfinished.as_ref().map(fs::remove_file);
-    }
+/// What the kernel says where a file system does not know `O_TMPFILE`. Source: open(2).
+fn is_unknown(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL))
 }
 
 /// Makes sure that names in a folder are on the disk.

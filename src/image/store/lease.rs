@@ -75,12 +75,13 @@ impl Store {
             blobs: record.blobs().collect(),
             layers: record.layers.iter().map(|it| it.diff_id).collect(),
         };
-        let draft = file::Draft::new(&path, &file::json(&kept)?)?;
+        let text = file::json(&kept)?;
+        let draft = file::Draft::new(&path, &text)?;
         {
             let _locked = self.lock()?;
             // Nobody removed it meanwhile, and from here on nobody will.
             found()?;
-            draft.put()?;
+            draft.map_or_else(|| file::write_named(&path, &text), file::Draft::put)?;
         }
         file::sync_folder(&self.folder("leases"))
     }

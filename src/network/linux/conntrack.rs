@@ -52,7 +52,7 @@ pub fn open_to(doors: &[(Protocol, IpAddr, u16)]) -> Result<usize> {
 /// # Errors
 /// When the kernel refuses.
 pub fn forget(addresses: &[IpAddr]) -> Result<usize> {
-    let mut forgotten = 0;
+    let (mut forgotten, mut failed) = (0, None);
     for_each(addresses.iter(), |socket, found| {
         for connection in found.iter().filter(|it| addresses.contains(&it.answers_from.0)) {
             let mut batch = Batch::default();
@@ -62,15 +62,14 @@ pub fn forget(addresses: &[IpAddr]) -> Result<usize> {
             match socket.request(&batch) {
                 // It ended meanwhile.
                 Err(error) if error.errno() == Some(libc::ENOENT) => {}
-                other => {
-                    other?;
-                    forgotten += 1;
-                }
+                // The others are forgotten all the same; the first error counts.
+                Err(error) => failed = failed.take().or(Some(error)),
+                Ok(()) => forgotten += 1,
             }
         }
         Ok(())
     })?;
-    Ok(forgotten)
+    failed.map_or(Ok(forgotten), Err)
 }
 
 /// Lists the connections of each family that addresses are of.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
@@ -78,13 +79,16 @@ impl Guardian {
                 .mode(0o600)
                 .open(place.folder().join("shim.err"));
             let words = words.map_err(|error| format!("open {}/shim.err: {error}", place.folder().display()))?;
-            let mut command = Command::new(SELF);
-            command.arg(SHIM).arg(place.folder()).args(holding.ticket.map(|it| it.to_string()));
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).current_dir("/");
-            kernel::limit_descriptors(&mut command, limit);
             // Not waited for until it runs: of thirty that start at once, others have something to ask meanwhile. Why it does not run, it
             // says in that file.
             let child = kernel::fork(|| {
+                // What the guardian holds is let go of when it says so, and not when this one has come to its program.
+                kernel::close_all_but(&[words.as_fd()]);
+                kernel::set_nice(self.nice);
+                let mut command = Command::new(SELF);
+                command.arg(SHIM).arg(place.folder()).args(holding.ticket.map(|it| it.to_string()));
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(words).current_dir("/");
+                kernel::limit_descriptors(&mut command, limit);
                 let error = command.exec();
                 // Nobody else hears it.
                 let _ = writeln!(std::io::stderr(), "run a shim: {error}");

@@ -70,6 +70,8 @@ struct Guardian {
     leaving: bool,
     /// The limit of descriptors that it was started with, and that shims get.
     descriptors: Rlimit,
+    /// The nice value that it was started with, and that shims get.
+    nice: i32,
     /// Since when there is nothing to guard.
     idle: Option<Duration>,
     /// When it looks again for containers that nobody has spoken for, and how long it waits then.
@@ -114,7 +116,6 @@ pub fn run(folder: &Path) -> Result<()> {
         // Apart from whoever started it: no terminal, no pipe of it is kept open.
         let _ = rustix::process::setsid();
         let apart = apart();
-        kernel::hurry();
         let _ = lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
         let guarded = apart.and_then(|()| Guardian::new(project.clone(), listener)).and_then(|mut it| it.attend());
         u8::from(guarded.is_err())
@@ -201,6 +202,7 @@ impl Guardian {
     fn new(project: Project, listener: OwnedFd) -> Result<Self> {
         set_child_subreaper(Some(getpid())).map_err(SuperviseError::step("become a subreaper"))?;
         let descriptors = kernel::raise_descriptors();
+        let nice = kernel::hurry();
         let poll = Poll::new()?;
         let signals = kernel::signals(&[libc::SIGCHLD, libc::SIGTERM]).map_err(SuperviseError::step("watch signals"))?;
         poll.add(&signals, SIGNALS, Ready::IN)?;
@@ -220,6 +222,7 @@ impl Guardian {
             serving: Serving::default(),
             leaving: false,
             descriptors,
+            nice,
             idle: None,
             look: None,
         };

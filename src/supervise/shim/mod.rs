@@ -112,7 +112,8 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
     kernel::close_inherited();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
-    kernel::begin_session();
+    // Fails where the process leads a group already: then it is apart from any terminal, too.
+    let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("become a subreaper"))?;
     let place = Place::of(folder)?;
     let Some(_lock) = lock(&place)? else {

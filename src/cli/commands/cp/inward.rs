@@ -9,7 +9,7 @@ use rcompose_image::{ImageError, Owners, pack_files};
 use rustix::fs::{CWD, FileType, Mode, OFlags, openat};
 
 use super::archive::{standard_input, written};
-use super::path::{Placed, Side, Source, There, place};
+use super::path::{Placed, Side, Source, There, is_parent, place};
 use super::shared::earlier;
 use super::{Errand, follow};
 use crate::args::CpArgs;
@@ -86,6 +86,12 @@ struct Local {
 
 impl Local {
     fn open(session: &Session, text: &str, follow: bool) -> Result<Self, Failure> {
+        if is_parent(text) {
+            return Err(Failure::usage(
+                format!("{text} has no name that its copy could have"),
+                "write the folder's own name, or `PATH/.` for its content",
+            ));
+        }
         let path = absolute(session, text);
         let nofollow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
         let failed = |errno: rustix::io::Errno| Failure::io(format!("cannot copy {text}"), errno.into());

@@ -34,11 +34,32 @@ impl Side {
                     return Err(Failure::usage(format!("`{text}` names {lacks}"), "write `SERVICE:PATH`"));
                 }
                 let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-                Ok(Self::Service { name: name.to_owned(), path })
+                Ok(Self::Service { name: name.to_owned(), path: named(&path) })
             }
             _ => Ok(Self::Local(text.to_owned())),
         }
     }
+}
+
+/// Tells whether a path ends with `..`, so that what is copied would be called that.
+pub(super) fn is_parent(path: &str) -> bool {
+    path.trim_end_matches('/').rsplit('/').next() == Some("..")
+}
+
+/// Takes `..` off the end of a path of a container with the part before it, as text: so does Docker.
+fn named(path: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').filter(|it| !matches!(*it, "" | ".")).collect();
+    if !is_parent(path) {
+        return path.to_owned();
+    }
+    let mut above = 0;
+    while let Some(last) = parts.pop_if(|it| above > 0 || *it == "..") {
+        match last {
+            ".." => above += 1,
+            _ => above -= 1,
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// What is copied.
@@ -118,6 +139,9 @@ mod tests {
         for (text, side) in [
             ("web:/a", service("web", "/a")),
             ("web:a/b:c", service("web", "/a/b:c")),
+            ("web:/a/b/..", service("web", "/a")),
+            ("web:/a/../../", service("web", "/")),
+            ("web:/a/../b", service("web", "/a/../b")),
             ("/a:b", Side::Local("/a:b".into())),
             ("./a:b", Side::Local("./a:b".into())),
             ("a/b", Side::Local("a/b".into())),

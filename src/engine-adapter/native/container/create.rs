@@ -73,7 +73,6 @@ fn document(native: &Native, spec: &ContainerSpec, image: &Image, id: &str) -> R
         spec: spec.clone(),
         volumes: Vec::new(),
         files_of: (!spec.files.is_empty()).then(boot),
-        removing: false,
     })
 }
 

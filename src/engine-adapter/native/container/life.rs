@@ -28,7 +28,7 @@ impl Native {
         Client::new(self.places.project(container.project()), self.program.clone())
     }
 
-    /// Looks whether a container runs; brings a guardian first where shim and guardian were killed, so that somebody knows.
+    /// Looks whether a container runs, and returns its record.
     pub(crate) fn running(&self, container: &Container) -> Result<Option<Record>> {
         let (record, standing) = stand::look(&self.places, container)?;
         Ok(record.filter(|_| standing.state.is_up()))

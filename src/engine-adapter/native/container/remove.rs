@@ -1,16 +1,19 @@
 //! Removing containers, and what is done when one ends.
 
+use std::collections::BTreeSet;
+use std::fs;
+
 use rcompose_engine_adapter::{ContainerName, Result};
 use rcompose_supervise::{Phase, Record, forget};
 
 use super::{life, mounts};
-use crate::catalog::{GONE, is_meant};
+use crate::catalog::{GONE, is_id, is_meant};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
-use crate::file;
+use crate::file::{self, Lock};
 use crate::link;
-use crate::place;
+use crate::place::{self, Places};
 use crate::trash;
 use crate::volume;
 
@@ -22,7 +25,7 @@ pub(crate) fn remove(native: &Native, name: &ContainerName, volumes: bool) -> Re
         clear_remains(native, &id, name)?;
         return Ok(());
     };
-    let removed = remove_held(native, container, volumes);
+    let removed = remove_held(native, &container, volumes);
     drop(lock);
     removed
 }
@@ -35,22 +38,19 @@ pub(crate) fn remove_ended(native: &Native, id: &str) -> Result<()> {
     if native.running(&container)?.is_some() {
         return Err(error::conflict(format!("container {} was started meanwhile", container.name)));
     }
-    remove_held(native, container, false)
+    remove_held(native, &container, false)
 }
 
 /// As [`remove`], for one that is held.
-fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Result<()> {
+fn remove_held(native: &Native, container: &Container, volumes: bool) -> Result<()> {
     let places = &native.places;
-    if !container.removing {
-        container.removing = true;
-        match file::write_last(&places.container(&container.id).document(), &container) {
-            // To remove it frees some; cut off, it is removed by the next attempt all the same.
-            Err(error) if error::is_full(&error) => {}
-            other => other?,
-        }
+    match places.container(&container.id).mark_going() {
+        // To remove it frees some; cut off, it is removed by the next attempt all the same.
+        Err(error) if error::is_full(&error) => {}
+        other => other?,
     }
-    let following = life::end(native, &container)?;
-    link::leave(native, &container)?;
+    let following = life::end(native, container)?;
+    link::leave(native, container)?;
     mounts::detach(native, &container.id)?;
     following.done();
     let shim = places.shim(container.project(), &container.id)?;
@@ -61,14 +61,18 @@ fn remove_held(native: &Native, mut container: Container, volumes: bool) -> Resu
     let folder = places.container(&container.id).folder;
     let gone = folder.with_file_name(format!("{GONE}{}", container.id));
     std::fs::rename(&folder, &gone).map_err(error::file("remove", &folder))?;
-    file::remove(&places.names().join(container.name.as_str()))?;
+    let name = places.names().join(container.name.as_str());
+    // From here on somebody else may take it, who found it leading nowhere.
+    if fs::read_to_string(&name).is_ok_and(|holder| holder == container.id || !is_id(&holder)) {
+        file::remove(&name)?;
+    }
     // What describes it goes now, with the values of its variables; the rest may take a while.
     let document = place::Container { folder: gone }.document();
     for path in [&document, &file::copy(&document)] {
         file::remove(path)?;
     }
     native.trash.filled();
-    native.tell_of(&container, "destroy");
+    native.tell_of(container, "destroy");
     native.forget_project(container.project())?;
     if volumes {
         for bound in container.volumes.iter().filter(|it| it.anonymous) {
@@ -119,39 +123,90 @@ pub(crate) fn sweep(native: &Native) -> Result<()> {
     }
     volume::sweep(native)?;
     volume::sweep_half(places)?;
-    let ids = places.ids()?;
-    let is_half = |id: &&String| !file::exists(&places.container(id).document());
-    let held_by_none = |name: &&String| {
-        let holder = places.id(&ContainerName::from(name.as_str()));
-        holder.is_ok_and(|id| id.is_none_or(|id| !file::exists(&places.container(&id).folder)))
-    };
-    let names = file::names(&places.names())?;
-    // Every container has a name: where there are as many names as containers, each name is one's.
-    let is_even = names.len() == ids.len();
-    if !ids.iter().any(|id| is_half(&id)) && (is_even || (names.len() > ids.len() && !names.iter().any(|name| held_by_none(&name)))) {
+    let odd = Odd::find(places)?;
+    if odd.is_none() {
         return Ok(());
     }
     // Names are taken, and folders of containers made, with this lock held: what is found is surely left over.
     let _engine = places.lock()?;
-    for name in names.iter().filter(held_by_none) {
-        file::remove(&places.names().join(name))?;
-    }
-    for id in &ids {
-        // A disk lost it, or a hand.
-        if let Some(nameless) = places.shared(id)?.filter(|it| !file::exists(&places.names().join(it.name.as_str()))) {
-            let path = places.names().join(nameless.name.as_str());
-            file::claim(&path, id, &places.container(id).folder.join("name"))?;
-            file::settle(&path)?;
-        }
-    }
-    for id in ids.iter().filter(is_half) {
+    for id in &odd.half {
         let place = places.container(id);
-        if let Some(_lock) = file::try_lock(&place.lock())?
+        if let Some(_lock) = try_hold(places, id)?
             && !file::exists(&place.document())
         {
             native.images.unpin(id).map_err(error::image)?;
             mounts::remove_files(native, id)?;
             file::remove_folder(&place.folder)?;
+        }
+    }
+    for name in &odd.spare {
+        clear_name(places, name)?;
+    }
+    for id in &odd.nameless {
+        give_name(places, id)?;
+    }
+    Ok(())
+}
+
+/// What does not fit together: a client is just at it, or one was killed.
+#[derive(Debug, Default)]
+struct Odd {
+    /// Names that no document has.
+    spare: Vec<String>,
+    /// Containers without their name.
+    nameless: Vec<String>,
+    /// Folders without a document.
+    half: Vec<String>,
+}
+
+impl Odd {
+    fn find(places: &Places) -> Result<Self> {
+        let mut odd = Self::default();
+        let mut names: BTreeSet<String> = file::names(&places.names())?.into_iter().collect();
+        for id in places.ids()? {
+            match places.shared(&id)? {
+                None => odd.half.push(id),
+                Some(container) if !names.remove(container.name.as_str()) => odd.nameless.push(id),
+                Some(_) => {}
+            }
+        }
+        odd.spare.extend(names);
+        Ok(odd)
+    }
+
+    fn is_none(&self) -> bool {
+        self.spare.is_empty() && self.nameless.is_empty() && self.half.is_empty()
+    }
+}
+
+/// Holds a container that nobody is at; nothing where somebody is, or it is gone.
+fn try_hold(places: &Places, id: &str) -> Result<Option<Lock>> {
+    let place = places.container(id);
+    if place.folder.is_dir() { file::try_lock(&place.lock()) } else { Ok(None) }
+}
+
+/// Takes a name away that leads to no container, or that a rename left which was cut off.
+fn clear_name(places: &Places, name: &str) -> Result<()> {
+    let path = places.names().join(name);
+    let holder = fs::read_to_string(&path).unwrap_or_default();
+    if is_id(&holder) && file::exists(&places.container(&holder).folder) {
+        let Some(_lock) = try_hold(places, &holder)? else { return Ok(()) };
+        if places.shared(&holder)?.is_none_or(|it| it.name.as_str() == name) {
+            return Ok(());
+        }
+        return file::remove(&path);
+    }
+    file::remove(&path)
+}
+
+/// Gives a container its name again, which a disk lost, or a hand.
+fn give_name(places: &Places, id: &str) -> Result<()> {
+    let Some(_lock) = try_hold(places, id)? else { return Ok(()) };
+    if let Some(container) = places.shared(id)? {
+        let path = places.names().join(container.name.as_str());
+        // Somebody else may have it by now: then it is found by its id.
+        if file::claim(&path, id, &places.container(id).folder.join("name"))? {
+            file::settle(&path)?;
         }
     }
     Ok(())
@@ -171,7 +226,7 @@ pub(crate) fn changed(native: &Native, id: &str) -> Result<()> {
         link::leave(native, &container)?;
         mounts::detach(native, &container.id)?;
         if container.spec.auto_remove {
-            remove_held(native, container, true)?;
+            remove_held(native, &container, true)?;
             native.trash.clear()?;
         }
     } else {

@@ -23,7 +23,7 @@ pub(crate) const CHANGED: &str = "__changed";
 /// Starts a container; one that runs is success.
 pub(crate) fn start(native: &Native, name: &ContainerName) -> Result<()> {
     let (container, _lock) = native.places.hold_known(name)?;
-    if container.removing {
+    if native.places.container(&container.id).is_going() {
         return Err(error::conflict(format!("container {name} is being removed")));
     }
     if native.running(&container)?.is_some() {

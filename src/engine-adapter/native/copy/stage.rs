@@ -1,12 +1,12 @@
 //! The files of a container that does not run, put together as its start would: layers and what it changed, and what it has mounted upon them.
 //! They are mounted in a namespace of a thread of its own, so nobody else sees them, and they go with it whatever happens.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rcompose_engine_adapter::{MountKind, Result};
 use rcompose_runtime::{mounts_apart, overlay, read_only};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, chmod, mkdirat, openat, openat2};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create, fsmount, fsopen, move_mount,
@@ -161,7 +161,10 @@ fn mount_point(root: &OwnedFd, target: &Path, is_folder: bool) -> Result<OwnedFd
                     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
                     drop(openat(&at, part.as_os_str(), flags, Mode::from_raw_mode(MODE))?);
                 }
-                open(&so_far)?
+                let made = open(&so_far)?;
+                // Whatever the mask of whoever calls: who is in the container enters it, also when it runs.
+                chmod(format!("/proc/self/fd/{}", made.as_raw_fd()), Mode::from_raw_mode(MODE))?;
+                made
             }
             other => other?,
         };

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use rcompose_engine_adapter::{ContainerName, EngineError, Result};
+use rcompose_image::patiently;
 use rcompose_supervise::Phase;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
@@ -30,7 +31,7 @@ pub(super) fn look<T: Send>(native: &Native, name: &ContainerName, work: impl Fn
         return work(&View { root, container: &container, process: Some(process) });
     }
     let (container, _lock) = native.places.hold_known(name)?;
-    if container.removing {
+    if native.places.container(&container.id).is_going() {
         return Err(error::conflict(format!("container {name} is being removed")));
     }
     // It may have been started before it was held.
@@ -75,13 +76,7 @@ impl View<'_> {
         let inside = path.trim_start_matches('/');
         let inside = if inside.is_empty() { "." } else { inside };
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        loop {
-            match openat2(&self.root, inside, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
-                // The kernel could not rule out that a rename elsewhere led it astray. Source: openat2(2).
-                Err(Errno::AGAIN | Errno::INTR) => {}
-                other => return other,
-            }
-        }
+        patiently(|| openat2(&self.root, inside, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve))
     }
 
     pub(super) fn failed(&self, doing: &str, path: &str, errno: Errno) -> EngineError {

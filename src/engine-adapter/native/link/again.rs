@@ -44,6 +44,12 @@ pub(super) fn given(native: &Native, project: &str, guardian: Option<u32>) -> Re
     }
 }
 
+/// Has the next one who looks ask the guardian again.
+pub(super) fn forget(native: &Native, project: &str) {
+    // Then it is asked by whoever finds another guardian.
+    let _left = file::remove(&seen(native, project));
+}
+
 fn note(native: &Native, project: &str, guardian: Option<u32>) -> Result<()> {
     let text = guardian.map(|it| it.to_string()).unwrap_or_default();
     match file::write_volatile_together(&seen(native, project), text.as_bytes()) {
@@ -58,6 +64,10 @@ fn take(native: &Native, containers: &[&Container], held: &[String]) -> Result<b
     let mut taken = Vec::new();
     let _lock = ports::lock(native)?;
     for container in containers {
+        // Somebody is just starting it, who has its ports until the guardian has them.
+        let Some(_still) = file::try_lock(&native.places.container(&container.id).lock())? else {
+            continue;
+        };
         for port in Joined::read(&native.places, container)?.ports {
             let name = ports::kept(protocol(port.protocol), port.port, port.asked_ip);
             if held.contains(&name) || taken.contains(&name) {

@@ -130,8 +130,10 @@ pub(super) fn attach(
     let mut addresses = Vec::new();
     for pool in first_of_each_family(&end.network.pools, &end.attachment)? {
         let wanted = wanted(&end.attachment, pool.subnet.is_ipv4())?;
-        let address = lease::take(&native.places, name, pool, wanted, &container.id)?;
-        native.stale.settle(name, address)?;
+        let lease::Taken { address, had } = lease::take(&native.places, name, pool, wanted, &container.id)?;
+        if had {
+            native.stale.settle(name, address)?;
+        }
         match address {
             IpAddr::V4(address) => made.ipv4 = Some(address),
             IpAddr::V6(address) => made.ipv6 = Some(address),

@@ -194,9 +194,10 @@ pub(crate) fn started(native: &Native, container: &Container) -> Result<()> {
 /// Gives addresses back, and has connections forgotten that were led there.
 fn give_back(native: &Native, container: &Container, network: &NetworkName, endpoint: &Endpoint, ports: &[Port]) -> Result<()> {
     for address in endpoint.addresses() {
-        lease::release(&native.places, network, address, &container.id)?;
-        if !ports.is_empty() {
-            native.stale.add(network, address);
+        if ports.is_empty() {
+            lease::release(&native.places, network, address, &container.id)?;
+        } else {
+            native.stale.add(network, address, &container.id);
         }
     }
     Ok(())

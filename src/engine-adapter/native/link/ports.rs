@@ -35,7 +35,11 @@ pub(super) fn publish(native: &Native, container: &Container, ends: &[End], join
         return Ok(());
     }
     for (asked, held) in choose(native, container, ends, joined)? {
-        keep(native, container, asked, &held)?;
+        if let Err(error) = keep(native, container, asked, &held) {
+            // Another replica may share it already, and nobody holds it: whoever looks next does.
+            again::forget(native, &native.places.project_name(container.project()));
+            return Err(error);
+        }
     }
     Ok(())
 }
@@ -46,7 +50,7 @@ fn choose(native: &Native, container: &Container, ends: &[End], joined: &mut Joi
     let mut all = Vec::new();
     let _lock = lock(native)?;
     let binding = ends.iter().find_map(|it| it.driver.bridge()?.host_binding);
-    let others = of(native, container, &others(native, container, |_| true)?)?;
+    let others = ports_of(native, container, &others(native, container, |_| true)?)?;
     for spec in &container.spec.ports {
         let asked = spec.host_ip.or(binding);
         let request = PortRequest { protocol: protocol(spec.protocol), host_ip: asked, published: spec.published };
@@ -132,17 +136,17 @@ pub(super) fn keep(native: &Native, container: &Container, asked: Option<IpAddr>
     again::given(native, &native.places.project_name(container.project()), client.guardian())
 }
 
-/// Lets go of the ports of a container that no other one of its project shares.
+/// Lets go of the ports of a container that no other one of its project has, be it that it took one over.
 pub(super) fn release(native: &Native, container: &Container, joined: &Joined) -> Result<()> {
     if joined.ports.is_empty() {
         return Ok(());
     }
     let _lock = lock(native)?;
-    let siblings = of(native, container, &others(native, container, |it| are_siblings(container, it))?)?;
+    let others = ports_of(native, container, &others(native, container, |it| it.project() == container.project())?)?;
     let client = native.client(container);
     for port in &joined.ports {
         let is_same = |it: &Port| (it.port, it.protocol, it.asked_ip) == (port.port, port.protocol, port.asked_ip);
-        if !siblings.iter().any(|(_, it)| is_same(it)) {
+        if !others.iter().any(|(_, it)| is_same(it)) {
             let kept = kept(protocol(port.protocol), port.port, port.asked_ip);
             client.release(&kept).map_err(error::supervise("let go of a published port"))?;
         }
@@ -170,7 +174,7 @@ fn named(native: &Native, container: &Container, error: EngineError) -> EngineEr
 }
 
 /// Ports of containers, and whether the one is a replica of the same service as each.
-fn of(native: &Native, container: &Container, others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
+fn ports_of(native: &Native, container: &Container, others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
     let mut all = Vec::new();
     for other in others {
         let joined = Joined::shared(&native.places, other)?;
