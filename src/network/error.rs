@@ -216,6 +216,8 @@ pub enum PortError {
         protocol: Protocol,
         /// Who, as `nginx (pid 12)`.
         holder: String,
+        /// Their process, where it can be seen.
+        pid: Option<u32>,
     },
     /// Every port of a range is taken.
     #[error("no port of {first}-{last}/{protocol} is free on {address}: {} taken", u32::from(*last).saturating_sub(u32::from(*first)) + 1)]

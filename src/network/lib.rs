@@ -35,7 +35,7 @@ pub use error::{IpamError, NetworkError, PortError, Result};
 pub use linux::{
     bridge, census, conntrack, docker, endpoint,
     firewall::{Firewall, RuleChanges},
-    hold::{Held, hold},
+    hold::{Held, hold, is_free},
     host,
     link::Link,
     netns,

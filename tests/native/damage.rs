@@ -83,10 +83,11 @@ fn a_name_that_is_damaged_or_lost_is_the_containers_still() {
     let whole = fs::read(&name).unwrap();
     let spare = name.with_file_name("spare");
     type Damage = fn(&Path);
-    let damages: [(&str, Damage); 5] = [
+    let damages: [(&str, Damage); 6] = [
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("cut off", |path| fs::write(path, &fs::read(path).unwrap()[..32]).unwrap()),
         ("zeroed", |path| fs::write(path, [0; 64]).unwrap()),
+        ("no text", |path| fs::write(path, [0xff, 0xfe, 0]).unwrap()),
         ("lost", |path| fs::remove_file(path).unwrap()),
         ("lost by a rename", |path| fs::rename(path, path.with_file_name("spare")).unwrap()),
     ];
@@ -94,6 +95,7 @@ fn a_name_that_is_damaged_or_lost_is_the_containers_still() {
         damage(&name);
         machine.ok(&["up", "-d"]);
         machine.ok(&["exec", "web", "true"]);
+        machine.ok(&["kill", "-s", "WINCH", "web"]);
         assert_eq!(machine.run(&["plan"]).status.code(), Some(0), "{how}");
         assert!(machine.firsts() == before && kept(&machine) == "kept\n", "{how}");
         assert!(!spare.exists(), "{how}");

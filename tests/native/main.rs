@@ -19,6 +19,7 @@ mod hooks;
 mod kills;
 mod leaks;
 mod machine;
+mod many;
 mod networks;
 mod options;
 mod power;

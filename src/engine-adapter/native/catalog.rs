@@ -57,6 +57,7 @@ impl Places {
         match fs::read_to_string(&path) {
             Ok(id) if is_id(&id) => return Ok(Some(id)),
             Ok(_) => return self.named_by_document(name),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => return self.named_by_document(name),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error::file("read", &path)(error)),
         }

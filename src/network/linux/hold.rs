@@ -58,6 +58,23 @@ pub fn hold(request: &PortRequest, promised: &[u16]) -> Result<Held> {
     }
 }
 
+/// Tells whether the one port that is asked for can be held, without asking who has it: that takes long.
+#[must_use]
+pub fn is_free(request: &PortRequest) -> bool {
+    let Ok(Choice::Fixed(port)) = request.choice(&[]) else {
+        return true;
+    };
+    let can = |address: &IpAddr| {
+        let bound = socket(request.protocol, *address).map(|it| {
+            // As in the end: connections that closed a moment ago keep nothing.
+            let _ = sockopt::set_socket_reuseaddr(&it, request.protocol == Protocol::Tcp);
+            rustix::net::bind(&it, &SocketAddr::new(*address, port))
+        });
+        !matches!(bound, Ok(Err(Errno::ADDRINUSE)))
+    };
+    request.addresses(has_ipv6()).iter().all(can)
+}
+
 /// Whether this host has IPv6 at all.
 pub(crate) fn has_ipv6() -> bool {
     let any = SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 0);
@@ -100,8 +117,8 @@ fn bind(protocol: Protocol, address: IpAddr, port: u16) -> Result<Option<OwnedFd
                     return Ok(Some(socket));
                 }
             }
-            let holder = holder.unwrap_or_else(|| holders::NOBODY.to_owned());
-            Err(PortError::Taken { address, port, protocol, holder })
+            let (holder, pid) = holder.unwrap_or_else(|| (holders::NOBODY.to_owned(), None));
+            Err(PortError::Taken { address, port, protocol, holder, pid })
         }
         Err(errno) => Err(refused(errno)),
     }

@@ -66,8 +66,11 @@ pub(crate) fn conflicts(wanted: IpAddr, held: IpAddr) -> bool {
 /// What is said where no process holds a port that is taken.
 pub(crate) const NOBODY: &str = "no process that can be seen from here, or by connections that are still closing";
 
-/// Says who holds a port, as `nginx (pid 12)`; nothing when no socket has it.
-pub(crate) fn holder(proc: &Path, protocol: Protocol, address: IpAddr, port: u16) -> Option<String> {
+/// Who holds a port: in words, as `nginx (pid 12)`, and the process where it can be seen.
+pub(crate) type Holder = (String, Option<u32>);
+
+/// Says who holds a port; nothing when no socket has it.
+pub(crate) fn holder(proc: &Path, protocol: Protocol, address: IpAddr, port: u16) -> Option<Holder> {
     let lists: &[&str] = match protocol {
         Protocol::Tcp => &["tcp", "tcp6"],
         Protocol::Udp => &["udp", "udp6"],
@@ -87,10 +90,10 @@ pub(crate) fn holder(proc: &Path, protocol: Protocol, address: IpAddr, port: u16
         .filter(|it| it.port == port && conflicts(address, it.address));
     // The same family first: across families a conflict is a guess.
     let first = held.min_by_key(|it| it.address.is_ipv4() != address.is_ipv4())?;
-    Some(process(proc, first.inode).unwrap_or_else(|| "a process that cannot be seen from here".to_owned()))
+    Some(process(proc, first.inode).unwrap_or_else(|| ("a process that cannot be seen from here".to_owned(), None)))
 }
 
-fn process(proc: &Path, inode: u64) -> Option<String> {
+fn process(proc: &Path, inode: u64) -> Option<Holder> {
     let wanted = format!("socket:[{inode}]");
     let processes = fs::read_dir(proc).ok()?.filter_map(Result::ok);
     let mut pids: Vec<u32> = processes.filter_map(|it| it.file_name().to_str()?.parse().ok()).collect();
@@ -103,5 +106,5 @@ fn process(proc: &Path, inode: u64) -> Option<String> {
     };
     let pid = pids.into_iter().find(holds)?;
     let command = fs::read_to_string(proc.join(pid.to_string()).join("comm")).unwrap_or_default();
-    Some(format!("{} (pid {pid})", command.trim_end()))
+    Some((format!("{} (pid {pid})", command.trim_end()), Some(pid)))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rcompose_engine_adapter::{EngineError, ErrorKind, PortSpec, Protocol, Result};
-use rcompose_network::{Held, NetworkError, PortError, PortRequest, hold};
+use rcompose_network::{Held, NetworkError, PortError, PortRequest, hold, is_free};
 
 use super::join::End;
 use super::{Joined, Port, again, are_siblings, others};
@@ -15,8 +15,8 @@ use crate::engine::Native;
 use crate::error;
 use crate::file::{self, Lock};
 
-/// How long whoever holds a duplicate of a socket may take to close it, and how often it is looked.
-const LETTING_GO: Duration = Duration::from_secs(1);
+/// How long who holds a duplicate of a socket may take to close it, and how often it is looked.
+const LETTING_GO: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Chooses the ports of the host. One that another replica of the same service publishes for the same port of the container is shared.
@@ -105,16 +105,32 @@ pub(super) fn lock(native: &Native) -> Result<Lock> {
     file::lock(&native.places.run.join("ports.lock"))
 }
 
-/// Holds a port. One that was let go of just now is free once the shim that holds a duplicate of its socket has heard so.
+/// Holds a port. One that was let go of just now is free once the shims that hold duplicates of its socket have heard so, and on a busy
+/// machine that takes them a while.
 fn hold_patiently(request: &PortRequest, promised: &[u16], container: &Container) -> Result<Held> {
     let what = format!("container {}", container.name);
     let until = Instant::now() + LETTING_GO;
     loop {
         match hold(request, promised) {
-            Err(NetworkError::Port(PortError::Taken { .. })) if Instant::now() < until => std::thread::sleep(LOOK),
+            Err(NetworkError::Port(PortError::Taken { port, pid, .. })) if !promised.contains(&port) && is_ours(pid) => {
+                while Instant::now() < until && !is_free(request) {
+                    std::thread::sleep(LOOK);
+                }
+                if Instant::now() < until {
+                    continue;
+                }
+                return hold(request, promised).map_err(error::network(&what));
+            }
             other => return other.map_err(error::network(&what)),
         }
     }
+}
+
+/// Tells whether a process is a shim, a guardian, or what these start; or gone by now.
+fn is_ours(pid: Option<u32>) -> bool {
+    let Some(pid) = pid else { return true };
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.is_empty() || words.split(|it| *it == 0).nth(1).is_some_and(|it| it == b"__shim" || it == b"__guard")
 }
 
 /// The port that is asked for, where the project holds it still: another replica is just leaving it, or a killed client left it.
