@@ -34,12 +34,17 @@ use caller::Caller;
 use failure::Failure;
 use session::Session;
 
+/// Threads of the async runtime.
+const WORKERS: usize = 2;
+
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
     // Before any thread or async runtime exists: these verbs fork.
     if let Some(verb) = reexec::hidden_verb(&words) {
         return reexec::run(verb, &words);
     }
+    #[cfg(target_os = "linux")]
+    rcompose_runtime::one_heap();
     if let Some(metadata) = plugin::metadata(&words) {
         return output::line(&metadata).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
@@ -79,6 +84,8 @@ fn run(cli: Cli, caller: &Caller) -> Result<u8, Failure> {
     } else {
         tokio::runtime::Builder::new_multi_thread()
     };
+    // What computes has threads of its own; one for each processor of a large machine would be made for nothing.
+    builder.worker_threads(WORKERS);
     let runtime = builder.enable_all().build();
     let runtime = runtime.map_err(|error| Failure::io("cannot start the async runtime", error))?;
     developers_log(globals.verbose);

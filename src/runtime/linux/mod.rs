@@ -8,6 +8,7 @@ pub(crate) mod apart;
 pub(crate) mod cgroup;
 pub(crate) mod child;
 pub(crate) mod exec;
+pub(crate) mod heap;
 pub(crate) mod hook;
 pub mod host;
 mod host_namespace;
