@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rcompose_engine_adapter::{EngineError, ErrorKind, IpamPool, NetworkName, NetworkSpec, Result, labels};
@@ -234,7 +235,9 @@ pub(crate) fn remove(native: &Native, name: &NetworkName) -> Result<()> {
         native.rules(&what, |it| docker::forget(it, std::slice::from_ref(&bridge)))?;
         bridge::remove(&bridge).map_err(error::network(&what))?;
     }
-    file::remove_folder(&places.leases(name))?;
+    // Addresses on it are given back before they all go.
+    native.stale.close();
+    remove_leases(&places.leases(name))?;
     let document = places.networks().join(format!("{name}.json"));
     for path in [
         &document,
@@ -248,6 +251,18 @@ pub(crate) fn remove(native: &Native, name: &NetworkName) -> Result<()> {
     let project = network.labels.get(labels::PROJECT).map(String::as_str);
     refresh(native, &places.project_name(project))?;
     native.forget_project(project)
+}
+
+/// Removes the folder of a network's addresses. Another process may be giving one back, for which it makes a lock there.
+fn remove_leases(folder: &Path) -> Result<()> {
+    const ATTEMPTS: usize = 10;
+    for _ in 1..ATTEMPTS {
+        if file::remove_folder(folder).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(LOOK);
+    }
+    file::remove_folder(folder)
 }
 
 /// Tells whether a container is on the default network now.

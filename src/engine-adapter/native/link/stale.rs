@@ -52,6 +52,11 @@ impl Stale {
         }
     }
 
+    /// Has all that is here forgotten now.
+    pub(crate) fn close(&self) {
+        self.0.forget();
+    }
+
     /// Has the connections to an address forgotten that a container had before the one that has just taken it.
     pub(super) fn settle(&self, network: &NetworkName, address: IpAddr) -> Result<()> {
         self.0.left.lock().unwrap_or_else(PoisonError::into_inner).remove(&(network.clone(), address));
@@ -63,6 +68,9 @@ impl Inner {
     /// Held throughout: whoever settles one of them waits for this, and so does the end of the engine.
     fn forget(&self) {
         let mut all = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            return;
+        }
         let left = std::mem::take(&mut *all);
         // One that its container has again, by another process, has new connections.
         let mut left: Vec<_> = left
@@ -83,6 +91,6 @@ impl Inner {
 
 impl Drop for Stale {
     fn drop(&mut self) {
-        self.0.forget();
+        self.close();
     }
 }
