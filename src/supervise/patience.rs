@@ -1,6 +1,8 @@
 //! Waiting for a guardian, which answers in its time unless somebody has stopped it.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,7 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::error::{Result, SuperviseError};
 use crate::place::Project;
 
-/// How long a guardian that is stopped may take to go on. One command may wait for it, and before that for another one that does.
+/// How long a guardian that is stopped may take to go on. One command may wait for it, and before that for
+/// another one that does.
 const STOPPED: Duration = Duration::from_secs(2);
 
 /// Whether a process was stopped by a signal or a debugger. Source: proc_pid_stat(5).
@@ -22,21 +25,35 @@ pub(crate) fn guardian(project: &Project) -> Option<u32> {
     std::fs::read_to_string(project.lock()).ok()?.trim().parse().ok()
 }
 
+/// Since when guardians are known to be stopped, by the numbers of their processes: of many who wait for one in turn, only the first waits long.
+static KNOWN: Mutex<BTreeMap<u32, Instant>> = Mutex::new(BTreeMap::new());
+
+/// Looks whether a guardian is stopped; tells its process once it has been for too long.
+fn stopped_for_long(project: &Project) -> Option<u32> {
+    let pid = guardian(project)?;
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !is_stopped(pid) {
+        known.remove(&pid);
+        return None;
+    }
+    (known.entry(pid).or_insert_with(Instant::now).elapsed() > STOPPED).then_some(pid)
+}
+
 /// Waits until a guardian has said something, as long as that takes, unless it is stopped.
 pub(crate) fn await_answer(project: &Project, socket: &OwnedFd) -> Result<()> {
-    let mut since: Option<Instant> = None;
-    let look = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
+    /// How often it is looked: at first soon, for who has waited before.
+    const LOOKS: [i64; 2] = [20, 500];
+    let mut looks = LOOKS.iter();
+    let mut look = LOOKS[0];
     loop {
-        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&look)) {
+        look = looks.next().copied().unwrap_or(look);
+        let limit = Timespec { tv_sec: 0, tv_nsec: look * 1_000_000 };
+        match poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&limit)) {
             Ok(0) | Err(rustix::io::Errno::INTR) => {}
             Ok(_) => return Ok(()),
             Err(errno) => return Err(SuperviseError::step("wait for the guardian")(errno)),
         }
-        let Some(pid) = guardian(project).filter(|it| is_stopped(*it)) else {
-            since = None;
-            continue;
-        };
-        if since.get_or_insert_with(Instant::now).elapsed() > STOPPED {
+        if let Some(pid) = stopped_for_long(project) {
             return Err(SuperviseError::Stopped { path: project.folder().to_owned(), pid });
         }
     }
