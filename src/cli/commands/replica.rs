@@ -26,10 +26,13 @@ pub(crate) fn running<'a>(observed: &'a Observed, service: &str, index: u32) -> 
     if found.state == ContainerState::Running {
         return Ok(found);
     }
-    let hint = if found.state == ContainerState::Paused {
-        format!("`rcompose unpause {service}` thaws it")
-    } else {
-        format!("`rcompose start {service}` starts it")
+    let hint = match found.state {
+        ContainerState::Paused => format!("`rcompose unpause {service}` thaws it"),
+        ContainerState::Restarting => "it is about to be started again; repeat the command then".to_owned(),
+        ContainerState::Removing | ContainerState::Dead => format!("`rcompose up -d {service}` makes another in its place"),
+        ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Running => {
+            format!("`rcompose start {service}` starts it")
+        }
     };
     Err(Failure::refused_with(
         format!("container {} of service {service} is not running: it is {}", found.name, found.state.as_str()),
