@@ -425,7 +425,7 @@ fn stopped(length: Duration) {
         } else {
             errors += 1;
             // A `down` before it may have come as far as that.
-            let is_going = said.err.contains("it is removing");
+            let is_going = said.err.contains("is removing");
             assert!(
                 is_going || (said.err.contains("stopped") && said.err.contains("guardian")),
                 "{words:?} does not say why: {}",
