@@ -59,6 +59,7 @@ pub use health::{Checked, Health};
 pub use identity::{Identity, boot};
 pub use launch::{Launcher, Made, Streams};
 pub use oci::{Oci, container};
+pub use patience::be_impatient;
 pub use place::{Place, Project};
 pub use protocol::Malformed;
 pub use record::{Ended, Phase, Record, Stop};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,15 @@ use crate::place::Project;
 /// How long a guardian that is stopped may take to go on. One command may wait for it, and before that for
 /// another one that does.
 const STOPPED: Duration = Duration::from_secs(2);
+
+/// Nobody waits for this process, and others wait for what it holds.
+static IMPATIENT: AtomicBool = AtomicBool::new(false);
+
+/// Lets this process give up a guardian that is stopped as soon as it sees that: for what is done in the background, while commands wait for
+/// the same locks.
+pub fn be_impatient() {
+    IMPATIENT.store(true, Ordering::Relaxed);
+}
 
 /// Whether a process was stopped by a signal or a debugger. Source: proc_pid_stat(5).
 fn is_stopped(pid: u32) -> bool {
@@ -36,7 +46,8 @@ fn stopped_for_long(project: &Project) -> Option<u32> {
         known.remove(&pid);
         return None;
     }
-    (known.entry(pid).or_insert_with(Instant::now).elapsed() > STOPPED).then_some(pid)
+    let patience = if IMPATIENT.load(Ordering::Relaxed) { Duration::ZERO } else { STOPPED };
+    (known.entry(pid).or_insert_with(Instant::now).elapsed() >= patience).then_some(pid)
 }
 
 /// Waits until a guardian has said something, as long as that takes, unless it is stopped.

@@ -72,6 +72,7 @@ pub fn changed(root: &std::path::Path, run: &std::path::Path, id: &str) -> rcomp
         registries: std::sync::Arc::new(unreached),
         version: String::new(),
     };
+    rcompose_supervise::be_impatient();
     container::changed(&Native::open(setup)?, id)
 }
 
