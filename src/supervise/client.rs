@@ -52,15 +52,11 @@ impl Client {
     }
 
     fn ask_with(&self, said: &ToGuardian, lent: &BTreeMap<Tag, BorrowedFd<'_>>) -> Result<(FromGuardian, Held)> {
-        let path = self.project.socket();
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let socket = match socket::call(&path, SocketType::SEQPACKET) {
-                Ok(socket) => socket,
-                Err(_) => {
-                    guard::start(&self.program, &self.project)?;
-                    continue;
-                }
+            let Some(socket) = patience::connect(&self.project)? else {
+                guard::start(&self.program, &self.project)?;
+                continue;
             };
             if parcel::send(&socket, said, lent).is_ok() {
                 patience::await_answer(&self.project, &socket)?;

@@ -7,9 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::SocketType;
 
 use crate::error::{Result, SuperviseError};
 use crate::place::Project;
+use crate::socket;
 
 /// How long a guardian that is stopped may take to go on. One command may wait for it, and before that for
 /// another one that does.
@@ -48,6 +50,22 @@ fn stopped_for_long(project: &Project) -> Option<u32> {
     }
     let patience = if IMPATIENT.load(Ordering::Relaxed) { Duration::ZERO } else { STOPPED };
     (known.entry(pid).or_insert_with(Instant::now).elapsed() >= patience).then_some(pid)
+}
+
+/// Connects to a guardian; nothing where there is none. Of one that is stopped nobody more may wait to be accepted in the end.
+pub(crate) fn connect(project: &Project) -> Result<Option<OwnedFd>> {
+    const LOOK: Duration = Duration::from_millis(20);
+    loop {
+        match socket::call_at_once(&project.socket(), SocketType::SEQPACKET) {
+            Ok(socket) => return Ok(Some(socket)),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => return Ok(None),
+        }
+        if let Some(pid) = stopped_for_long(project) {
+            return Err(SuperviseError::Stopped { path: project.folder().to_owned(), pid });
+        }
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Waits until a guardian has said something, as long as that takes, unless it is stopped.

@@ -12,8 +12,8 @@ use rustix::net::{
     SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, connect, listen, recvmsg, sendmsg, socket_with,
 };
 
-/// Connections that may wait to be accepted.
-const WAITING: i32 = 64;
+/// Connections that may wait to be accepted: those of commands that a guardian does not hear while it is stopped stay there.
+const WAITING: i32 = 1024;
 
 /// An address has 108 bytes: a longer path is reached through its folder.
 fn with_address<T>(path: &Path, act: impl FnOnce(&SocketAddrUnix) -> io::Result<T>) -> io::Result<T> {
@@ -46,17 +46,17 @@ pub(crate) fn call(path: &Path, kind: SocketType) -> io::Result<OwnedFd> {
     Ok(made)
 }
 
+/// As [`call`], but that [`io::ErrorKind::WouldBlock`] says that there is no room for one more who waits to be accepted.
+pub(crate) fn call_at_once(path: &Path, kind: SocketType) -> io::Result<OwnedFd> {
+    let made = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
+    with_address(path, |address| Ok(connect(&made, address)?))?;
+    rustix::io::ioctl_fionbio(&made, false)?;
+    Ok(made)
+}
+
 /// Tells whether somebody listens at a socket, be it that it is stopped.
 pub(crate) fn is_heard(path: &Path, kind: SocketType) -> bool {
-    let connected = || {
-        let made = socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)?;
-        with_address(path, |address| Ok(connect(&made, address)?))
-    };
-    match connected() {
-        Ok(()) => true,
-        // There is no room for one more who waits.
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-    }
+    call_at_once(path, kind).map_or_else(|error| error.kind() == io::ErrorKind::WouldBlock, |_| true)
 }
 
 /// Most descriptors that go with one message of a stream.
