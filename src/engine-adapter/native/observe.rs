@@ -33,8 +33,9 @@ pub(crate) fn observe(native: &Native, scope: &Scope) -> Result<Observed> {
 
 fn look_around(native: &Native, scope: &Scope) -> Result<Observed> {
     let places = &native.places;
-    container::sweep(native)?;
+    // Several threads read; what they read is at hand for the sweep.
     let everything = native.found()?;
+    container::sweep(native)?;
     if let Projects::One(project) = &scope.projects
         && places.project(Some(project)).folder().exists()
     {

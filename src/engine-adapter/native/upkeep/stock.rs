@@ -16,8 +16,8 @@ const SECOND: u64 = 1_000_000_000;
 
 pub(super) fn stock(native: &Native, sizes: bool) -> Result<Stock> {
     let places = &native.places;
-    container::sweep(native)?;
     let containers = native.found()?;
+    container::sweep(native)?;
     let all = native.images.images().map_err(error::image)?;
     let layers = if sizes { native.images.room().map_err(error::image)?.images } else { 0 };
     let networks = places.all_networks()?.into_iter().map(|it| StockNetwork {
