@@ -44,3 +44,10 @@ impl PathStat {
         self.kind == PathKind::Folder
     }
 }
+
+/// Returns the last part of a path, by which an archive calls what is there; `/` of the root. `.` is a part, as Docker has it.
+#[must_use]
+pub fn base_name(path: &str) -> &str {
+    let short = path.trim_end_matches('/');
+    short.rsplit('/').next().filter(|it| !it.is_empty()).unwrap_or("/")
+}

@@ -22,7 +22,7 @@ mod usage;
 mod volume;
 
 pub use container::{ContainerSpec, DeviceRequest, HostEntry, Logging, Namespaces, Process, Restart, Security, Stop};
-pub use copy::{ArchiveBytes, PathKind, PathStat};
+pub use copy::{ArchiveBytes, PathKind, PathStat, base_name};
 pub use engine::{Engine, Images, Remark, Streams};
 pub use error::{EngineError, ErrorKind, Result};
 pub use feature::{EngineInfo, Feature};

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
-use rcompose_engine_adapter::{ArchiveBytes, ContainerName, EngineError, ErrorKind, PathKind, PathStat, Result};
+use rcompose_engine_adapter::{ArchiveBytes, ContainerName, EngineError, ErrorKind, PathKind, PathStat, Result, base_name};
 use tar::{Builder, EntryType, Header};
 
 use crate::Memory;
@@ -30,7 +30,7 @@ impl Memory {
             }
         };
         let modified = i64::try_from(node.modified).unwrap_or(i64::MAX);
-        Ok(Some(PathStat { name: base(path).to_owned(), kind, mode: node.mode, size, modified }))
+        Ok(Some(PathStat { name: base_name(path).to_owned(), kind, mode: node.mode, size, modified }))
     }
 
     pub(crate) fn packed(&self, name: &ContainerName, path: &str) -> BoxStream<'static, Result<Bytes>> {
@@ -40,7 +40,7 @@ impl Memory {
             let world = memory.world();
             let tree = &world.container(&name)?.tree;
             let (clean, _) = find(tree, &path).ok_or_else(|| absent(&name, &path))?;
-            archive(tree, &clean, base(&path)).map(Bytes::from).map_err(|error| failed("pack", error))
+            archive(tree, &clean, base_name(&path)).map(Bytes::from).map_err(|error| failed("pack", error))
         })
         .boxed()
     }
@@ -77,12 +77,6 @@ fn find<'a>(tree: &'a Tree, path: &str) -> Option<(String, &'a Node)> {
     let clean = tree.resolve(path, through)?;
     let node = tree.get(&clean)?;
     (!through || node.kind == NodeKind::Folder).then_some((clean, node))
-}
-
-/// What the first entry of an archive is called.
-fn base(path: &str) -> &str {
-    let short = path.trim_end_matches('/');
-    short.rsplit('/').next().filter(|it| !it.is_empty()).unwrap_or("/")
 }
 
 fn archive(tree: &Tree, clean: &str, base: &str) -> io::Result<Vec<u8>> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use rcompose_engine_adapter::{ArchiveBytes, ContainerName, EngineError, ErrorKind, PathKind, PathStat, Result};
+use rcompose_engine_adapter::{ArchiveBytes, ContainerName, EngineError, ErrorKind, PathKind, PathStat, Result, base_name};
 use rcompose_image::{ImageError, Owners, Rename, Rules, Ways, is_of_the_kernel, pack_files, unpack_files};
 use rustix::fs::{FileType, OFlags, Stat, StatVfsMountFlags, fstatvfs};
 
@@ -34,7 +34,7 @@ pub(crate) fn stat(native: &Native, name: &ContainerName, path: &str) -> Result<
         };
         let found = rustix::fs::fstat(&thing).map_err(|errno| view.failed("look at", path, errno))?;
         Ok(Some(PathStat {
-            name: base(path).to_owned(),
+            name: base_name(path).to_owned(),
             kind: kind(view, path, &found)?,
             mode: found.st_mode & 0o7777,
             size: u64::try_from(found.st_size).unwrap_or(0),
@@ -52,12 +52,6 @@ fn kind(view: &View<'_>, path: &str, found: &Stat) -> Result<PathKind> {
     })
 }
 
-/// The last part of a path, as Docker names it: `.` is one.
-fn base(path: &str) -> &str {
-    let short = path.trim_end_matches('/');
-    short.rsplit('/').next().filter(|it| !it.is_empty()).unwrap_or("/")
-}
-
 /// Packs what is at a path in a container.
 pub(crate) fn pack(native: &Native, name: &ContainerName, path: &str) -> BoxStream<'static, Result<Bytes>> {
     let (native, name, path) = (native.clone(), name.clone(), path.to_owned());
@@ -67,7 +61,7 @@ pub(crate) fn pack(native: &Native, name: &ContainerName, path: &str) -> BoxStre
 fn packed(view: &View<'_>, name: &ContainerName, path: &str, out: &Out<Bytes>) -> Result<()> {
     let absent = || error::absent(&format!("{path} in container"), name);
     let thing = view.open(path, OFlags::NOFOLLOW)?.ok_or_else(absent)?;
-    let base = Some(base(path)).filter(|it| *it != "/").unwrap_or(".");
+    let base = Some(base_name(path)).filter(|it| *it != "/").unwrap_or(".");
     let mut sink = BufWriter::with_capacity(PIECE, Sink { out, life: view.life()? });
     let done = pack_files(thing, base.as_bytes(), Owners::Kept, &mut sink);
     let done = done.and_then(|()| sink.flush().map_err(|source| ImageError::Stream { doing: "send the archive", source }));
