@@ -209,8 +209,8 @@ fn ask(found: &Discovered, loaded: &Loaded) {
         drop(list(loaded));
     }
     for service in loaded.project.services.values() {
-        drop(hash::service(service, Dialect::V5));
-        drop(hash::service(service, Dialect::V2));
+        drop(hash::service((**service).clone(), Dialect::V5));
+        drop(hash::service((**service).clone(), Dialect::V2));
     }
     loaded.project.networks.values().for_each(|network| drop(hash::network(network)));
     loaded.project.volumes.values().for_each(|volume| drop(hash::volume(volume)));

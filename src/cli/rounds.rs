@@ -146,16 +146,21 @@ impl<'a> Rounds<'a> {
         Err(Failure::Run(Box::new(failure)))
     }
 
-    /// Makes a plan whose risks are all accepted: what is refused is planned again with the volume kept.
+    /// Makes a plan whose risks are all accepted: what is refused is planned again with the volume kept. `first` is the plan that keeps
+    /// none, where it is made already.
     pub(crate) async fn settle(
         &mut self,
         yes: bool,
+        mut first: Option<Plan>,
         mut plan: impl FnMut(&BTreeSet<VolumeName>) -> Result<Plan, PlanError>,
     ) -> Result<Plan, Failure> {
         let mut keep = BTreeSet::new();
         let mut accepted = BTreeSet::new();
         loop {
-            let found = plan(&keep).map_err(|error| Failure::plan(error, &self.origins))?;
+            let found = match first.take() {
+                Some(plan) => plan,
+                None => plan(&keep).map_err(|error| Failure::plan(error, &self.origins))?,
+            };
             let open: BTreeSet<VolumeName> = found
                 .risks()
                 .map(|(_, risk)| match risk {

@@ -77,7 +77,9 @@ impl Store {
         }
         for folder in FOLDERS {
             let path = root.join(folder);
-            builder.create(&path).map_err(ImageError::file("make", &path))?;
+            if !path.is_dir() {
+                builder.create(&path).map_err(ImageError::file("make", &path))?;
+            }
             own(&path)?;
         }
         Ok(Self { root: root.to_owned(), limits })

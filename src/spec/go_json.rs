@@ -4,16 +4,20 @@ use serde::Serialize;
 
 /// Writes a value without blanks.
 pub(crate) fn compact(value: &impl Serialize) -> String {
-    escaped(&serde_json::to_string(value).unwrap_or_default())
+    escaped(serde_json::to_string(value).unwrap_or_default())
 }
 
 /// Writes a value indented by two blanks.
 pub(crate) fn pretty(value: &impl Serialize) -> String {
-    escaped(&serde_json::to_string_pretty(value).unwrap_or_default())
+    escaped(serde_json::to_string_pretty(value).unwrap_or_default())
 }
 
 /// Outside of strings JSON has none of these characters.
-fn escaped(json: &str) -> String {
+fn escaped(json: String) -> String {
+    // The line separators begin with this byte.
+    if !json.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'&' | 0xe2)) {
+        return json;
+    }
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
         match character {

@@ -16,8 +16,7 @@ pub enum Dialect {
 
 /// Returns the JSON of a service that is hashed: without what is no property of a container.
 #[must_use]
-pub fn service(service: &Service, dialect: Dialect) -> String {
-    let mut plain = service.clone();
+pub fn service(mut plain: Service, dialect: Dialect) -> String {
     plain.build = None;
     plain.pull_policy = String::new();
     plain.scale = None;
@@ -33,6 +32,15 @@ pub fn service(service: &Service, dialect: Dialect) -> String {
         Dialect::V2 => go_json::compact(&plain),
         Dialect::V5 => binds_by_exception(&mut plain),
     }
+}
+
+/// Tells whether the dialects write this service differently.
+#[must_use]
+pub fn has_dialects(service: &Service) -> bool {
+    service
+        .volumes
+        .iter()
+        .any(|volume| volume.bind.as_ref().is_some_and(|bind| bind.create_host_path.is_some()))
 }
 
 /// Writes `create_host_path` only where it is false.
@@ -76,8 +84,8 @@ mod tests {
             ..Service::default()
         };
         let expected = r#"{"command":["sleep","infinity"],"entrypoint":null,"image":"alpine","networks":{"default":null}}"#;
-        assert_eq!(service(&sleeper, Dialect::V2), expected);
-        assert_eq!(service(&sleeper, Dialect::V5), expected);
+        assert_eq!(service(sleeper.clone(), Dialect::V2), expected);
+        assert_eq!(service(sleeper, Dialect::V5), expected);
         assert_eq!(network(&Network { name: "p_n1".into(), ..Network::default() }), r#"{"name":"p_n1","ipam":{}}"#);
         assert_eq!(volume(&Volume { name: "p_v1".into(), ..Volume::default() }), r#"{"name":"p_v1","driver":"local"}"#);
     }
@@ -94,8 +102,11 @@ mod tests {
             }],
             ..Service::default()
         };
-        assert!(service(&bind(Some(true)), Dialect::V2).contains(r#""bind":{"create_host_path":true}"#));
-        assert!(service(&bind(Some(true)), Dialect::V5).contains(r#""bind":{}"#));
-        assert!(service(&bind(Some(false)), Dialect::V5).contains(r#""bind":{"create_host_path":false}"#));
+        for bind in [bind(None), bind(Some(true)), bind(Some(false))] {
+            assert_eq!(has_dialects(&bind), service(bind.clone(), Dialect::V2) != service(bind, Dialect::V5));
+        }
+        assert!(service(bind(Some(true)), Dialect::V2).contains(r#""bind":{"create_host_path":true}"#));
+        assert!(service(bind(Some(true)), Dialect::V5).contains(r#""bind":{}"#));
+        assert!(service(bind(Some(false)), Dialect::V5).contains(r#""bind":{"create_host_path":false}"#));
     }
 }

@@ -154,7 +154,7 @@ fn hashes(loaded: &Loaded, asked: &str) -> Result<String, Failure> {
         let Some(service) = loaded.project.services.get(name) else {
             return Err(Failure::refused_with(format!("no such service: {name}"), "`rcompose config --services` lists them"));
         };
-        let hash = ConfigHash { preimage: hash::service(service, Dialect::V5), ..ConfigHash::default() };
+        let hash = ConfigHash { preimage: hash::service((**service).clone(), Dialect::V5), ..ConfigHash::default() };
         let _ = writeln!(text, "{name} {}", hash.digest(|_| None).unwrap_or_default());
     }
     Ok(text)

@@ -7,7 +7,7 @@ use rcompose_planner::{self as planner, Run, Up};
 use rcompose_spec::Loaded;
 
 use super::exec::environment;
-use super::up::{bring_images, image_options, options};
+use super::up::{Brought, bring_images, image_options, options};
 use crate::args::{RunArgs, UpArgs};
 use crate::bridge::{Controls, carry};
 use crate::failure::Failure;
@@ -34,13 +34,14 @@ pub(crate) async fn run(session: &Session, args: RunArgs) -> Result<u8, Failure>
     let world = session.world(&loaded, Some(&live))?;
     let up = as_up(&service, &args);
     let wanted = wanted(session, &loaded, &service, &args, options(session, &loaded.project, &up))?;
-    let (images, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &image_options(&up), |observed| {
-        planner::run(&loaded.project, observed, &world, &wanted).map(drop)
+    let options = image_options(&up);
+    let Brought { plan: images, observed, next } = bring_images(session, &live, &mut rounds, &loaded, &world, &options, |observed| {
+        planner::run(&loaded.project, observed, &world, &wanted)
     })
     .await?;
-    let mut container = ContainerName::from("");
+    let mut container = next.as_ref().map_or_else(|| ContainerName::from(""), |next| next.container.clone());
     let plan = rounds
-        .settle(args.yes, |keep| {
+        .settle(args.yes, next.map(|next| next.prepare), |keep| {
             let mut wanted = wanted.clone();
             wanted.up.keep.clone_from(keep);
             let found = planner::run(&loaded.project, &observed, &world, &wanted)?;

@@ -1,6 +1,7 @@
 //! `up`, `create`, `plan` and what `run` shares with them: images first, then networks, volumes and containers.
 
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use rcompose_engine_adapter::{Observed, PullPolicy};
@@ -17,7 +18,8 @@ use crate::session::{Live, Session, Want};
 /// Runs `up` or `create`.
 pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> {
     check(session, &args)?;
-    let loaded = session.load(&Want::services(&args.services, !args.no_deps))?;
+    // The process ends with this verb, and to take apart what it knows of hundreds of services would take it longer than to end.
+    let loaded = ManuallyDrop::new(session.load(&Want::services(&args.services, !args.no_deps))?);
     known(&loaded.project, &args)?;
     let live = session.engine(Some(&loaded.project.name)).await?;
     let lock = session.lock(&live, &loaded.project.name).await?;
@@ -34,12 +36,13 @@ pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> 
 
     let images = image_options(&args);
     let options = options(session, &loaded.project, &args);
-    let (image_plan, observed) = bring_images(session, &live, &mut rounds, &loaded, &world, &images, |observed| {
-        planner::up(&loaded.project, observed, &world, &options).map(drop)
+    let Brought { plan: image_plan, observed, next } = bring_images(session, &live, &mut rounds, &loaded, &world, &images, |observed| {
+        planner::up(&loaded.project, observed, &world, &options)
     })
     .await?;
+    let observed = ManuallyDrop::new(observed);
     let plan = rounds
-        .settle(args.yes, |keep| {
+        .settle(args.yes, next, |keep| {
             planner::up(&loaded.project, &observed, &world, &Up { keep: keep.clone(), ..options.clone() })
         })
         .await?;
@@ -86,32 +89,42 @@ fn both<A, B>(one: Result<A, PlanError>, other: Result<B, PlanError>) -> Result<
     }
 }
 
-/// Does the round that brings images, once it is known that nothing stands against the `next`; returns what is there then.
-pub(crate) async fn bring_images(
+/// What is known once images are there.
+pub(crate) struct Brought<T> {
+    /// The round that brought them.
+    pub(crate) plan: Plan,
+    /// What is there then.
+    pub(crate) observed: Observed,
+    /// What comes next, where bringing images changed nothing about it.
+    pub(crate) next: Option<T>,
+}
+
+/// Does the round that brings images, once it is known that nothing stands against the `next`.
+pub(crate) async fn bring_images<T>(
     session: &Session,
     live: &Live,
     rounds: &mut Rounds<'_>,
     loaded: &Loaded,
     world: &World,
     options: &ImageOptions,
-    next: impl FnOnce(&Observed) -> Result<(), PlanError>,
-) -> Result<(Plan, Observed), Failure> {
+    next: impl FnOnce(&Observed) -> Result<T, PlanError>,
+) -> Result<Brought<T>, Failure> {
     let scope = planner::scope(&loaded.project, world);
     let observed = live.observe(&scope).await?;
     let plan = planner::images(&loaded.project, &observed, world, options);
     // What stands against the next round is said before anything is pulled.
     let both = both(plan, next(&observed));
     session.say_checks(loaded, &both);
-    let (plan, ()) = both.map_err(|error| Failure::plan(error, &loaded.origins))?;
+    let (plan, next) = both.map_err(|error| Failure::plan(error, &loaded.origins))?;
     if session.globals.dry_run || plan.is_empty() {
         if !session.globals.dry_run {
             rounds.show_notices(&plan);
         }
-        return Ok((plan, observed));
+        return Ok(Brought { plan, observed, next: Some(next) });
     }
     rounds.execute(&plan).await?;
     let observed = live.observe(&scope).await?;
-    Ok((plan, observed))
+    Ok(Brought { plan, observed, next: None })
 }
 
 /// Refuses flags that contradict each other, and those that are not in this version.

@@ -23,8 +23,10 @@ pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+        let file = std::fs::File::open(path)?;
+        let length = file.metadata()?.len().min(LARGEST) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+        file.take(LARGEST + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > LARGEST {
             let why = format!("it is larger than {} MiB; is it the right file?", LARGEST >> 20);
             return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, why));

@@ -1,8 +1,8 @@
 //! Files of state: written whole or not at all, and so that they stay.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -15,6 +15,10 @@ use crate::error::{self, Result};
 
 /// Makes a folder that only its owner may enter, and those above it.
 pub(crate) fn private(folder: &Path) -> Result<()> {
+    // To try to make one that is there takes longer: the file system prepares to write.
+    if folder.is_dir() {
+        return Ok(());
+    }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -47,11 +51,49 @@ struct Formed {
 
 /// Reads a document; nothing where there is none.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let text = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(error::file("read", path))?,
+    Ok(read_stamped(path)?.map(|(_, document)| document))
+}
+
+/// What tells a file from another that takes its name: documents are never changed in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u64, i64, i64, u64);
+
+impl Stamp {
+    /// Looks at a file; nothing where there is none.
+    pub(crate) fn of(path: &Path) -> Result<Option<Self>> {
+        let found = present(fs::metadata(path)).map_err(error::file("read", path))?;
+        Ok(found.as_ref().map(Self::from))
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(found: &Metadata) -> Self {
+        Self(found.ino(), found.ctime(), found.ctime_nsec(), found.size())
+    }
+}
+
+/// As [`read`], and which file it was.
+pub(crate) fn read_stamped<T: DeserializeOwned>(path: &Path) -> Result<Option<(Stamp, T)>> {
+    let whole = || -> io::Result<(Stamp, Vec<u8>)> {
+        let mut file = File::open(path)?;
+        let found = file.metadata()?;
+        let mut text = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0).saturating_add(1));
+        file.read_to_end(&mut text)?;
+        Ok((Stamp::from(&found), text))
     };
-    serde_json::from_slice(&text).map(Some).map_err(|it| match serde_json::from_slice(&text) {
+    let found = present(whole()).map_err(error::file("read", path))?;
+    found.map(|(stamp, text)| Ok((stamp, parse(path, &text)?))).transpose()
+}
+
+fn present<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T> {
+    serde_json::from_slice(text).map_err(|it| match serde_json::from_slice(text) {
         // What it holds beside is for that version to know.
         Ok(Formed { form }) if form > FORM => error::newer(&path.display().to_string(), form),
         _ => error::malformed(path, it),

@@ -3,20 +3,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rcompose_engine_adapter::Result;
 use serde::de::DeserializeOwned;
 
-use crate::error;
-use crate::file;
-
-/// What tells a file from another that takes its name: documents are never changed in place.
-type Stamp = (u64, i64, i64, u64);
+use crate::file::{self, Stamp};
 
 type Files<T> = HashMap<PathBuf, (Stamp, Arc<T>)>;
 
@@ -44,21 +37,18 @@ impl<T> fmt::Debug for Seen<T> {
 impl<T: DeserializeOwned> Seen<T> {
     /// Reads a file; nothing where there is none. What `check` refuses is an error each time.
     pub(crate) fn read(&self, path: &Path, check: impl FnOnce(&T) -> Result<()>) -> Result<Option<Arc<T>>> {
-        let Some(stamp) = stamp(path)? else {
-            self.lock().remove(path);
-            return Ok(None);
-        };
-        if let Some((known, found)) = self.lock().get(path)
-            && *known == stamp
+        let known = self.lock().get(path).cloned();
+        if let Some((stamp, found)) = known
+            && Stamp::of(path)? == Some(stamp)
         {
-            return Ok(Some(Arc::clone(found)));
+            return Ok(Some(found));
         }
-        let Some(found) = file::read::<T>(path)? else {
+        let Some((stamp, found)) = file::read_stamped::<T>(path)? else {
+            self.lock().remove(path);
             return Ok(None);
         };
         check(&found)?;
         let found = Arc::new(found);
-        // One that was replaced between the look and the reading is kept under the older stamp, and read anew next time.
         self.lock().insert(path.to_owned(), (stamp, Arc::clone(&found)));
         Ok(Some(found))
     }
@@ -68,16 +58,10 @@ impl<T: DeserializeOwned> Seen<T> {
     }
 }
 
-fn stamp(path: &Path) -> Result<Option<Stamp>> {
-    match fs::metadata(path) {
-        Ok(found) => Ok(Some((found.ino(), found.ctime(), found.ctime_nsec(), found.size()))),
-        Err(failed) if failed.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(failed) => Err(error::file("read", path)(failed)),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::document::{self, Container};
 

@@ -42,9 +42,10 @@ pub(super) fn config_hash(lowering: &Lowering<'_>, service: &Service) -> ConfigH
             },
         };
     }
+    let other = rcompose_spec::hash::has_dialects(&filled).then(|| rcompose_spec::hash::service(filled.clone(), Dialect::V2));
     ConfigHash {
-        preimage: rcompose_spec::hash::service(&filled, Dialect::V5),
-        dialects: vec![rcompose_spec::hash::service(&filled, Dialect::V2)],
+        preimage: rcompose_spec::hash::service(filled, Dialect::V5),
+        dialects: other.into_iter().collect(),
         holes,
     }
 }

@@ -217,7 +217,7 @@ fn plain(path: &str) -> String {
 fn hashes(loaded: &Loaded) -> String {
     let mut text = String::new();
     for (name, service) in &loaded.project.services {
-        let digest = Sha256::digest(hash::service(service, hash::Dialect::V2));
+        let digest = Sha256::digest(hash::service((**service).clone(), hash::Dialect::V2));
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
         text.push_str(&format!("{name} {hex}\n"));
     }

@@ -58,13 +58,7 @@ impl<'a> Builder<'a> {
 
     /// Returns the service's containers by number, and those left over by a replacement that was cut off.
     fn found(&self, service: &Service) -> (BTreeMap<u32, &'a ObservedContainer>, Vec<&'a ObservedContainer>) {
-        let observed = self.observed;
-        let own = observed.containers.values().filter(|container| {
-            container.project() == Some(&self.project.name)
-                && container.service() == Some(&service.name)
-                && container.is_listed()
-                && !container.is_oneoff()
-        });
+        let own = self.own.get(service.name.as_str()).into_iter().flatten().copied();
         let (temporary, proper): (Vec<_>, Vec<_>) = own.partition(|container| is_temporary(container));
         let mut found: BTreeMap<u32, &ObservedContainer> = BTreeMap::new();
         let mut leftovers = Vec::new();

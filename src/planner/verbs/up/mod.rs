@@ -17,7 +17,7 @@ mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rcompose_engine_adapter::{ContainerName, NetworkName, Observed, VolumeName};
+use rcompose_engine_adapter::{ContainerName, NetworkName, Observed, ObservedContainer, VolumeName};
 use rcompose_spec::model::Project;
 
 use crate::draft::{Draft, Handle};
@@ -40,6 +40,8 @@ pub fn up(project: &Project, observed: &Observed, world: &World, options: &Up) -
 pub(crate) struct Builder<'a> {
     project: &'a Project,
     observed: &'a Observed,
+    /// Containers of the project's services, by service: no one-offs and no hooks.
+    own: BTreeMap<&'a str, Vec<&'a ObservedContainer>>,
     options: &'a Up,
     graph: DependencyGraph,
     lowering: Lowering<'a>,
@@ -75,6 +77,7 @@ impl<'a> Builder<'a> {
         Ok(Self {
             project,
             observed,
+            own: own(&project.name, observed),
             options,
             graph,
             lowering: Lowering::new(project, observed, world),
@@ -153,6 +156,17 @@ impl<'a> Builder<'a> {
         self.awaits.insert(key, handle);
         handle
     }
+}
+
+fn own<'a>(project: &str, observed: &'a Observed) -> BTreeMap<&'a str, Vec<&'a ObservedContainer>> {
+    let mut own: BTreeMap<&str, Vec<&ObservedContainer>> = BTreeMap::new();
+    for container in observed.containers.values() {
+        let counts = container.project() == Some(project) && container.is_listed() && !container.is_oneoff();
+        if let Some(service) = container.service().filter(|_| counts) {
+            own.entry(service).or_default().push(container);
+        }
+    }
+    own
 }
 
 fn word(condition: Condition) -> &'static str {

@@ -33,12 +33,7 @@ impl Builder<'_> {
     /// References to services that are not in this plan mean the containers that are there.
     pub(super) fn observed_peers(&mut self) {
         for (name, peer) in self.project.services.iter().chain(&self.project.disabled) {
-            let own = self.observed.containers.values().filter(|container| {
-                container.project() == Some(&self.project.name)
-                    && container.service() == Some(name)
-                    && container.is_listed()
-                    && !container.is_oneoff()
-            });
+            let own = self.own.get(name.as_str()).into_iter().flatten();
             let by_number: BTreeMap<_, _> = own.map(|container| (container.number(), container.name.clone())).collect();
             let mut names: Vec<_> = by_number.into_values().collect();
             if names.is_empty() {
