@@ -259,7 +259,8 @@ fn fill(path: &Path, content: &[u8], durable: bool) -> std::io::Result<()> {
     let mut text = content.to_vec();
     text.resize(length.next_multiple_of(BLOCK), b'\n');
     file.write_all(&text)?;
-    if durable { file.sync_all() } else { Ok(()) }
+    // When it was changed is all that may be lost by that.
+    if durable { file.sync_data() } else { Ok(()) }
 }
 
 #[cfg(test)]

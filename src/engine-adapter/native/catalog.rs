@@ -86,8 +86,12 @@ impl Places {
 
     /// As [`Places::read`], for one that is only looked at.
     pub(crate) fn shared(&self, id: &str) -> Result<Option<Arc<Container>>> {
-        let check = |it: &Container| document::check_form("container", it.name.as_str(), it.form);
-        self.seen.read(&self.container(id).document(), check)
+        self.seen.read(&self.container(id).document(), is_readable)
+    }
+
+    /// As [`Places::shared`], for who asks for its labels alone: these are the same as long as it is there.
+    pub(crate) fn labelled(&self, id: &str) -> Result<Option<Arc<Container>>> {
+        self.seen.read_once(&self.container(id).document(), is_readable)
     }
 
     /// Finds a container by its name.
@@ -181,6 +185,10 @@ impl Places {
 /// Tells whether a text is a container's id, whole.
 pub(crate) fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
+fn is_readable(container: &Container) -> Result<()> {
+    document::check_form("container", container.name.as_str(), container.form)
 }
 
 /// Tells whether a container is the one that a name or an id means. A rename that was cut off leaves a name that leads to a container

@@ -53,6 +53,12 @@ impl<T: DeserializeOwned> Seen<T> {
         Ok(Some(found))
     }
 
+    /// As [`Self::read`], but a file that was read once is not looked at again.
+    pub(crate) fn read_once(&self, path: &Path, check: impl FnOnce(&T) -> Result<()>) -> Result<Option<Arc<T>>> {
+        let known = self.lock().get(path).map(|(_, found)| Arc::clone(found));
+        known.map_or_else(|| self.read(path, check), |found| Ok(Some(found)))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Files<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

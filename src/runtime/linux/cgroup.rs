@@ -10,6 +10,8 @@ use super::sys;
 use crate::error::{Result, RuntimeError};
 use crate::plan::cgroup::{EbpfInstruction, Folder, Plan, Write};
 
+/// The file that says which controllers the groups below have; source: cgroups(7).
+const HANDED_DOWN: &str = "cgroup.subtree_control";
 /// How long a group that was emptied may still be busy.
 const BUSY: Duration = Duration::from_secs(2);
 
@@ -40,35 +42,45 @@ pub(crate) fn make(plan: &Plan) -> Result<()> {
 
 fn make_one(folder: &Folder) -> Result<()> {
     let file = |error| RuntimeError::file("make the cgroup", &folder.path, error);
-    let missing: Vec<&Path> = folder.path.ancestors().take_while(|it| it.starts_with(&folder.mount) && !it.exists()).collect();
     if folder.unified {
         enable(folder);
     }
+    match fs::create_dir(&folder.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_all(folder).map_err(file)?,
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(file(error)),
+        _ => {}
+    }
+    if folder.controllers.iter().any(|it| it == "cpuset") && !folder.unified {
+        for name in ["cpuset.cpus", "cpuset.mems"] {
+            inherit_cpuset(folder, &folder.path, name).map_err(file)?;
+        }
+    }
+    apply(folder)
+}
+
+/// Makes the folder and those above it.
+fn make_all(folder: &Folder) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.path.ancestors().take_while(|it| it.starts_with(&folder.mount) && !it.exists()).collect();
     for path in missing.into_iter().rev() {
         match fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(file(error)),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
         if folder.unified && path != folder.path {
             enable_at(path, &folder.controllers);
         }
     }
-    if folder.controllers.iter().any(|it| it == "cpuset") && !folder.unified {
-        // From the top, and also where they were there: whoever made one of them just now may not have got so far.
-        let mut all: Vec<&Path> = folder
-            .path
-            .ancestors()
-            .take_while(|it| it.starts_with(&folder.mount) && **it != folder.mount)
-            .collect();
-        all.reverse();
-        all.into_iter().try_for_each(inherit_cpuset).map_err(file)?;
-    }
-    apply(folder)
+    Ok(())
 }
 
 /// Hands the controllers down to the folder; one that cannot be handed down shows when a limit is written.
 fn enable(folder: &Folder) {
     let Some(parent) = folder.path.parent() else { return };
+    // Mostly others went this way before, and what a folder hands down its parent does, too.
+    let handed = fs::read_to_string(parent.join(HANDED_DOWN)).unwrap_or_default();
+    if folder.controllers.iter().all(|it| has(&handed, it)) {
+        return;
+    }
     let mut above: Vec<&Path> = parent.ancestors().take_while(|it| it.starts_with(&folder.mount)).collect();
     above.reverse();
     for path in above {
@@ -77,40 +89,45 @@ fn enable(folder: &Folder) {
 }
 
 fn enable_at(path: &Path, controllers: &[String]) {
-    let enabled = fs::read_to_string(path.join("cgroup.subtree_control")).unwrap_or_default();
-    for controller in controllers.iter().filter(|it| enabled.split_whitespace().all(|name| name != it.as_str())) {
+    let enabled = fs::read_to_string(path.join(HANDED_DOWN)).unwrap_or_default();
+    for controller in controllers.iter().filter(|it| !has(&enabled, it)) {
         // Refused while processes are in the group, or where the rights are missing.
-        let _ = fs::write(path.join("cgroup.subtree_control"), format!("+{controller}"));
+        let _ = fs::write(path.join(HANDED_DOWN), format!("+{controller}"));
     }
 }
 
-/// A cpuset of v1 begins empty, and takes no process until it has what its parent has.
-fn inherit_cpuset(path: &Path) -> io::Result<()> {
-    for file in ["cpuset.cpus", "cpuset.mems"] {
-        let own = fs::read_to_string(path.join(file))?;
-        if own.trim().is_empty()
-            && let Some(parent) = path.parent()
-        {
-            let above = fs::read_to_string(parent.join(file))?;
-            fs::write(path.join(file), above.trim())?;
-        }
-    }
-    Ok(())
+fn has(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|it| it == word)
+}
+
+/// Returns what a cpuset has. One of v1 begins empty, and takes no process until it has what its parent has; that may be empty, too: whoever
+/// made it just now may not have got so far.
+fn inherit_cpuset(folder: &Folder, path: &Path, name: &str) -> io::Result<String> {
+    let own = fs::read_to_string(path.join(name))?.trim().to_owned();
+    let above = path.parent().filter(|_| own.is_empty() && path != folder.mount);
+    let Some(above) = above else { return Ok(own) };
+    let inherited = inherit_cpuset(folder, above, name)?;
+    fs::write(path.join(name), &inherited)?;
+    Ok(inherited)
 }
 
 /// Writes the limits of a folder.
 pub(crate) fn apply(folder: &Folder) -> Result<()> {
     let mut later: Vec<&Write> = Vec::new();
-    for write in &folder.writes {
-        match put(&folder.path, write) {
-            // v1 holds memory ≤ memory and swap: what is to grow goes in the other order.
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) && is_memory(write) => later.push(write),
-            Err(error) => return Err(failed(folder, write, error)),
-            Ok(()) => {}
+    // The rules of devices are a dozen lines for one file, each a write of its own.
+    for run in folder.writes.chunk_by(|one, next| one.file == next.file) {
+        let mut file = None;
+        for write in run {
+            match put(&mut file, &folder.path, write) {
+                // v1 holds memory ≤ memory and swap: what is to grow goes in the other order.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) && is_memory(write) => later.push(write),
+                Err(error) => return Err(failed(folder, write, error)),
+                Ok(()) => {}
+            }
         }
     }
     for write in later {
-        put(&folder.path, write).map_err(|error| failed(folder, write, error))?;
+        put(&mut None, &folder.path, write).map_err(|error| failed(folder, write, error))?;
     }
     Ok(())
 }
@@ -123,13 +140,19 @@ fn failed(folder: &Folder, write: &Write, error: io::Error) -> RuntimeError {
     RuntimeError::step(format!("set `{}`: write {:?} to {}", write.field, write.text, folder.path.join(&write.file).display()), error)
 }
 
-fn put(folder: &Path, write: &Write) -> io::Result<()> {
+/// Writes a setting to its file, which may be open already.
+fn put(file: &mut Option<fs::File>, folder: &Path, write: &Write) -> io::Result<()> {
     let open = |name: &str| fs::OpenOptions::new().write(true).open(folder.join(name));
-    let mut file = match (open(&write.file), alternative(&write.file)) {
-        (Err(error), Some(other)) if error.kind() == io::ErrorKind::NotFound => open(other)?,
-        (opened, _) => opened?,
+    let mut opened = match file.take() {
+        Some(file) => file,
+        None => match (open(&write.file), alternative(&write.file)) {
+            (Err(error), Some(other)) if error.kind() == io::ErrorKind::NotFound => open(other)?,
+            (opened, _) => opened?,
+        },
     };
-    io::Write::write_all(&mut file, write.text.as_bytes())
+    let written = io::Write::write_all(&mut opened, write.text.as_bytes());
+    *file = Some(opened);
+    written
 }
 
 /// Names under which some kernels have the same setting.

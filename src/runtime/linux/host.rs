@@ -1,6 +1,7 @@
 //! What this host is: control groups, rights, security modules.
 
 use std::fs;
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
@@ -42,13 +43,22 @@ fn text(path: &str) -> Result<String> {
 /// # Errors
 /// As [`read`].
 pub fn cgroups() -> Result<Layout> {
-    Ok(layout(&text("/proc/self/mountinfo")?, &text("/proc/self/cgroup")?))
+    let path = "/proc/self/mountinfo";
+    let failed = |error| RuntimeError::file("read", path, error);
+    let mounts = BufReader::new(fs::File::open(path).map_err(failed)?).lines();
+    layout(mounts, &text("/proc/self/cgroup")?).map_err(failed)
 }
 
-/// Reads `mountinfo` and `cgroup` of a process; source: proc(5), cgroups(7).
-fn layout(mountinfo: &str, membership: &str) -> Layout {
+/// Reads `mountinfo` and `cgroup` of a process; source: proc(5), cgroups(7). Of the one only what is needed: control groups are mounted when
+/// a machine starts, and each container makes the list longer behind them.
+fn layout(mounts: impl Iterator<Item = io::Result<String>>, membership: &str) -> io::Result<Layout> {
     let mut layout = Layout::default();
-    for line in mountinfo.lines() {
+    let all = membership.lines().count();
+    for line in mounts {
+        if layout.v1.len() + usize::from(layout.v2.is_some()) == all {
+            break;
+        }
+        let line = line?;
         let Some((left, right)) = line.split_once(" - ") else { continue };
         let (left, right): (Vec<&str>, Vec<&str>) = (left.split(' ').collect(), right.split(' ').collect());
         let (Some(root), Some(mount), Some(kind)) = (left.get(3), left.get(4), right.first()) else {
@@ -88,7 +98,7 @@ fn layout(mountinfo: &str, membership: &str) -> Layout {
             layout.v1.push(hierarchy);
         }
     }
-    layout
+    Ok(layout)
 }
 
 /// The controllers among the options of a v1 mount.
@@ -141,7 +151,9 @@ mod tests {
             32 1 0:32 / /sys/fs/cgroup/systemd rw - cgroup none rw,xattr,name=systemd\n\
             33 1 0:33 / /mnt/a\\040b rw - cgroup2 cgroup2 rw\n\
             34 1 0:31 / /elsewhere rw - cgroup cgroup rw,memory\n";
-        let found = layout(mounts, "3:cpu,cpuacct:/a\n2:memory:/docker/x/y\n1:name=systemd:/s\n0::/u\n");
+        let mut left = mounts.lines().map(|it| Ok(it.to_owned()));
+        let found = layout(left.by_ref(), "3:cpu,cpuacct:/a\n2:memory:/docker/x/y\n1:name=systemd:/s\n0::/u\n").unwrap();
+        assert_eq!(left.next().map(io::Result::unwrap), None, "all are there with the fourth");
         let short: Vec<(String, &str, &str)> = found
             .v1
             .iter()

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rcompose_engine_adapter::{ContainerName, ContainerSpec, MountKind, NetworkMode, Result};
 use rcompose_runtime::plan::Host;
@@ -45,7 +46,7 @@ pub(super) struct Found {
 
 pub(super) fn find(native: &Native, container: &Container, root: &Root) -> Result<Found> {
     let spec = &container.spec;
-    let host = rcompose_runtime::host::read().map_err(error::runtime("read what this host is"))?;
+    let host = host()?;
     let cdi = descriptions(native, container);
     Ok(Found {
         kernel: kernel(),
@@ -63,6 +64,16 @@ pub(super) fn find(native: &Native, container: &Container, root: &Root) -> Resul
         cdi,
         host,
     })
+}
+
+/// What this host is, read once: it stays so while a command runs, and with many containers the list of mounts is long.
+fn host() -> Result<Host> {
+    static HOST: OnceLock<Host> = OnceLock::new();
+    if let Some(known) = HOST.get() {
+        return Ok(known.clone());
+    }
+    let found = rcompose_runtime::host::read().map_err(error::runtime("read what this host is"))?;
+    Ok(HOST.get_or_init(|| found).clone())
 }
 
 fn kernel() -> (u32, u32) {

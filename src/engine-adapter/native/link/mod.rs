@@ -84,6 +84,11 @@ impl Joined {
         Ok(places.links.read(&Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
     }
 
+    /// As [`Joined::shared`], as it was when it was looked at last; it may have changed.
+    pub(crate) fn once(places: &Places, container: &Container) -> Result<Arc<Self>> {
+        Ok(places.links.read_once(&Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
+    }
+
     fn write(&self, places: &Places, container: &Container) -> Result<()> {
         let path = Self::path(places, container);
         let text = serde_json::to_vec(self).map_err(|it| error::malformed(&path, it))?;
@@ -98,11 +103,11 @@ impl Joined {
     }
 }
 
-/// Other containers than this one, of those that are meant.
+/// Other containers than this one, of those that are meant by their labels.
 fn others(native: &Native, container: &Container, is_meant: impl Fn(&Container) -> bool) -> Result<Vec<Arc<Container>>> {
     let mut all = Vec::new();
     for id in native.places.ids()? {
-        all.extend(native.places.shared(&id)?.filter(|it| it.id != container.id && is_meant(it)));
+        all.extend(native.places.labelled(&id)?.filter(|it| it.id != container.id && is_meant(it)));
     }
     Ok(all)
 }

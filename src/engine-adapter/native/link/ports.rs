@@ -50,7 +50,8 @@ fn choose(native: &Native, container: &Container, ends: &[End], joined: &mut Joi
     let mut all = Vec::new();
     let _lock = lock(native)?;
     let binding = ends.iter().find_map(|it| it.driver.bridge()?.host_binding);
-    let others = ports_of(native, container, &others(native, container, |_| true)?)?;
+    let own: Vec<(u16, u16)> = container.spec.ports.iter().filter_map(|it| it.published).collect();
+    let others = ports_of(native, container, &own, &others(native, container, |_| true)?)?;
     for spec in &container.spec.ports {
         let asked = spec.host_ip.or(binding);
         let request = PortRequest { protocol: protocol(spec.protocol), host_ip: asked, published: spec.published };
@@ -158,7 +159,8 @@ pub(super) fn release(native: &Native, container: &Container, joined: &Joined) -
         return Ok(());
     }
     let _lock = lock(native)?;
-    let others = ports_of(native, container, &others(native, container, |it| it.project() == container.project())?)?;
+    let own: Vec<(u16, u16)> = joined.ports.iter().map(|it| (it.port, it.port)).collect();
+    let others = ports_of(native, container, &own, &others(native, container, |it| it.project() == container.project())?)?;
     let client = native.client(container);
     for port in &joined.ports {
         let is_same = |it: &Port| (it.port, it.protocol, it.asked_ip) == (port.port, port.protocol, port.asked_ip);
@@ -189,11 +191,18 @@ fn named(native: &Native, container: &Container, error: EngineError) -> EngineEr
     }
 }
 
-/// Ports of containers, and whether the one is a replica of the same service as each.
-fn ports_of(native: &Native, container: &Container, others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
+/// Ports of containers, and whether the one is a replica of the same service as each. Whoever has nothing to do with the one's `own` ports may
+/// have others by now than are known here: only to hold a port tells whether it is free.
+fn ports_of(native: &Native, container: &Container, own: &[(u16, u16)], others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
     let mut all = Vec::new();
+    let is_own = |port: &Port| own.iter().any(|(first, last)| (*first..=*last).contains(&port.port));
     for other in others {
-        let joined = Joined::shared(&native.places, other)?;
+        let known = Joined::once(&native.places, other)?;
+        let joined = if are_siblings(container, other) || known.ports.iter().any(is_own) {
+            Joined::shared(&native.places, other)?
+        } else {
+            known
+        };
         if !joined.leaving {
             all.extend(joined.ports.iter().map(|it| (are_siblings(container, other), it.clone())));
         }

@@ -54,25 +54,25 @@ pub(super) fn folder(root: RawFd, path: &CStr, extra: u64) -> Sys<RawFd> {
         other => return other,
     }
     let bytes = path.to_bytes();
-    let mut at = open(root, c".", flags, 0)?;
-    let mut end = 0;
-    // Each part is looked up from the root again, so that a link in the middle leads where it would lead inside.
+    let mut end = bytes.len();
+    // Each part is looked up from the root, so that a link in the middle leads where it would lead inside.
+    let mut at = loop {
+        end = split(&bytes[..end]).0.len();
+        match open(root, Path::of(&bytes[..end])?.as_c(), flags, extra) {
+            Err(Errno(libc::ENOENT)) if end > 0 => {}
+            other => break other?,
+        }
+    };
     while end < bytes.len() {
         end = bytes[end + 1..].iter().position(|byte| *byte == b'/').map_or(bytes.len(), |next| end + 1 + next);
-        let so_far = Path::of(&bytes[..end])?;
-        let next = match open(root, so_far.as_c(), flags, extra) {
-            Err(Errno(libc::ENOENT)) => {
-                let name = Path::of(split(&bytes[..end]).1)?;
-                // SAFETY: the name ends with NUL.
-                match check(libc::c_long::from(unsafe { libc::mkdirat(at, name.as_c().as_ptr(), MODE) })) {
-                    // A link that leads to nothing is there already, and is not followed.
-                    Ok(_) | Err(Errno(libc::EEXIST)) => {}
-                    Err(errno) => return Err(errno),
-                }
-                sys::openat2(at, name.as_c(), flags | libc::O_NOFOLLOW, 0, resolve::BENEATH | resolve::NO_MAGICLINKS)?
-            }
-            other => other?,
-        };
+        let name = Path::of(split(&bytes[..end]).1)?;
+        // SAFETY: the name ends with NUL.
+        match check(libc::c_long::from(unsafe { libc::mkdirat(at, name.as_c().as_ptr(), MODE) })) {
+            // A link that leads to nothing is there already, and is not followed.
+            Ok(_) | Err(Errno(libc::EEXIST)) => {}
+            Err(errno) => return Err(errno),
+        }
+        let next = sys::openat2(at, name.as_c(), flags | libc::O_NOFOLLOW, 0, resolve::BENEATH | resolve::NO_MAGICLINKS)?;
         sys::close(at);
         at = next;
     }

@@ -1,7 +1,5 @@
 //! Classic BPF: the words of the kernel's seccomp machine; source: seccomp(2), `linux/filter.h`, `linux/seccomp.h`.
 
-use std::collections::BTreeMap;
-
 use oci_spec::runtime::LinuxSeccompOperator;
 
 use super::names::X32_BIT;
@@ -65,13 +63,23 @@ pub(super) struct Rule {
     pub(super) action: Action,
 }
 
+/// What happens to one call.
+#[derive(Debug)]
+pub(super) enum Call {
+    /// Always this.
+    Act(Action),
+    /// What the first rule says whose conditions hold; none of them, or the last alone, is without conditions.
+    Rules(Vec<Rule>),
+}
+
 /// The rules of one ABI.
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) audit: u32,
     /// Of the numbers with the x32 bit.
     pub(super) x32: bool,
-    pub(super) calls: BTreeMap<u32, Vec<Rule>>,
+    /// By number, rising.
+    pub(super) calls: Vec<(u32, Call)>,
     /// From this number on, this.
     pub(super) beyond: Option<(u32, Action)>,
 }
@@ -97,39 +105,57 @@ const fn ret(action: Action) -> Instruction {
     plain(RETURN, action.0)
 }
 
-/// A jump over any distance: conditional ones reach 255 instructions.
-fn branch(code: u16, number: u32, when_false: Vec<Instruction>, when_true: Vec<Instruction>) -> Vec<Instruction> {
-    let mut made = vec![Instruction { code, when_true: 0, when_false: 1, number }, plain(JUMP, length(&when_false))];
-    if when_false.len() <= usize::from(u8::MAX) {
-        made.pop();
-        made[0] = Instruction { code, when_true: u8::try_from(when_false.len()).unwrap_or(u8::MAX), when_false: 0, number };
-    }
-    made.extend(when_false);
-    made.extend(when_true);
-    made
-}
+/// A program, written from its end: how far to jump is known once what is jumped over is written.
+#[derive(Debug, Default)]
+struct Backwards(Vec<Instruction>);
 
-fn length(code: &[Instruction]) -> u32 {
-    u32::try_from(code.len()).unwrap_or(u32::MAX)
+impl Backwards {
+    fn put(&mut self, instruction: Instruction) {
+        self.0.push(instruction);
+    }
+
+    /// Puts `when_false` before what is there, and before that the test that else jumps over it, over any distance: conditional jumps reach
+    /// 255 instructions.
+    fn branch(&mut self, code: u16, number: u32, when_false: impl FnOnce(&mut Self)) {
+        let before = self.0.len();
+        when_false(self);
+        let distance = self.0.len() - before;
+        match u8::try_from(distance) {
+            Ok(when_true) => self.put(Instruction { code, when_true, when_false: 0, number }),
+            Err(_) => {
+                self.put(plain(JUMP, u32::try_from(distance).unwrap_or(u32::MAX)));
+                self.put(Instruction { code, when_true: 0, when_false: 1, number });
+            }
+        }
+    }
+
+    fn program(mut self) -> Vec<Instruction> {
+        self.0.reverse();
+        self.0
+    }
 }
 
 /// Writes the program: architecture, then the tree of its numbers. A call through an ABI that the profile does not name ends the thread.
 pub(super) fn assemble(tables: &[Table], default: Action) -> Vec<Instruction> {
     let mut audits: Vec<u32> = tables.iter().map(|it| it.audit).collect();
     audits.dedup();
-    let mut rest = vec![ret(Action::KILL_THREAD)];
-    for audit in audits.into_iter().rev() {
-        let mut ours = vec![plain(LOAD, AT_NUMBER)];
-        ours.extend(of_audit(tables.iter().filter(|it| it.audit == audit), default));
-        rest = branch(IF_EQUAL, audit, rest, ours);
-    }
-    let mut program = vec![plain(LOAD, AT_ARCH)];
-    program.extend(rest);
-    program
+    let mut code = Backwards::default();
+    put_audits(&mut code, &audits, tables, default);
+    code.put(plain(LOAD, AT_ARCH));
+    code.program()
+}
+
+fn put_audits(code: &mut Backwards, audits: &[u32], tables: &[Table], default: Action) {
+    let Some((audit, others)) = audits.split_first() else {
+        return code.put(ret(Action::KILL_THREAD));
+    };
+    put_audit(code, tables.iter().filter(|it| it.audit == *audit), default);
+    code.put(plain(LOAD, AT_NUMBER));
+    code.branch(IF_EQUAL, *audit, |code| put_audits(code, others, tables, default));
 }
 
 /// The plain numbers and those of x32 share an architecture.
-fn of_audit<'a>(tables: impl Iterator<Item = &'a Table>, default: Action) -> Vec<Instruction> {
+fn put_audit<'a>(code: &mut Backwards, tables: impl Iterator<Item = &'a Table>, default: Action) {
     let mut ranges = Vec::new();
     let mut x32 = vec![(X32_BIT, Leaf::Act(Action::KILL_THREAD))];
     let has_x32_bit = tables.fold(false, |x86_64, table| {
@@ -147,7 +173,7 @@ fn of_audit<'a>(tables: impl Iterator<Item = &'a Table>, default: Action) -> Vec
     if has_x32_bit {
         ranges.extend(x32);
     }
-    tree(&ranges, default)
+    put_tree(code, &ranges, default);
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -165,10 +191,10 @@ fn ranges_of<'a>(table: &'a Table, default: Action) -> Vec<(u32, Leaf<'a>)> {
         _ => ranges.push((from, leaf)),
     };
     push(if table.x32 { X32_BIT } else { 0 }, Leaf::Act(default));
-    for (number, rules) in &table.calls {
-        let leaf = match rules.as_slice() {
-            [Rule { conditions, action }, ..] if conditions.is_empty() => Leaf::Act(*action),
-            rules => Leaf::Rules(rules),
+    for (number, call) in &table.calls {
+        let leaf = match call {
+            Call::Act(action) => Leaf::Act(*action),
+            Call::Rules(rules) => Leaf::Rules(rules),
         };
         push(*number, leaf);
         push(*number + 1, Leaf::Act(default));
@@ -179,14 +205,18 @@ fn ranges_of<'a>(table: &'a Table, default: Action) -> Vec<(u32, Leaf<'a>)> {
     ranges
 }
 
-fn tree(ranges: &[(u32, Leaf<'_>)], default: Action) -> Vec<Instruction> {
+fn put_tree(code: &mut Backwards, ranges: &[(u32, Leaf<'_>)], default: Action) {
     match ranges {
-        [] => vec![ret(default)],
-        [(_, Leaf::Act(action))] => vec![ret(*action)],
-        [(_, Leaf::Rules(rules))] => rules.iter().flat_map(rule).chain([ret(default)]).collect(),
+        [] => code.put(ret(default)),
+        [(_, Leaf::Act(action))] => code.put(ret(*action)),
+        [(_, Leaf::Rules(rules))] => {
+            code.put(ret(default));
+            rules.iter().rev().for_each(|it| rule(it).into_iter().rev().for_each(|it| code.put(it)));
+        }
         _ => {
             let (low, high) = ranges.split_at(ranges.len() / 2);
-            branch(IF_AT_LEAST, high[0].0, tree(low, default), tree(high, default))
+            put_tree(code, high, default);
+            code.branch(IF_AT_LEAST, high[0].0, |code| put_tree(code, low, default));
         }
     }
 }

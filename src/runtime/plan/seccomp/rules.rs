@@ -1,16 +1,17 @@
 //! The rules of a profile, by ABI and number of the call.
 
-use std::collections::BTreeMap;
-
 use oci_spec::runtime::{Arch, LinuxSeccomp, LinuxSeccompArg, LinuxSyscall};
 
-use super::bpf::{Action, Condition, Rule, Table};
+use super::bpf::{Action, Call, Condition, Rule, Table};
 use super::names::{Abi, X32_BIT};
 use super::{EPERM, action};
 use crate::error::{Result, RuntimeError};
 
 /// `ENOSYS`: what a library takes as "this kernel is too old", and falls back.
 const ENOSYS: u32 = 38;
+
+/// The names of an entry, and its rules.
+type Read<'a> = (&'a Vec<String>, Vec<Rule>);
 
 /// Sorts the rules into a table for each ABI that the profile names, the native one always among them.
 pub(super) fn tables(profile: &LinuxSeccomp, default: Action) -> Result<Vec<Table>> {
@@ -22,11 +23,7 @@ pub(super) fn tables(profile: &LinuxSeccomp, default: Action) -> Result<Vec<Tabl
     let mut read = Vec::new();
     for (at, call) in profile.syscalls().iter().flatten().enumerate() {
         let field = format!("linux.seccomp.syscalls[{at}]");
-        let rules = rules(&field, call)?;
-        // As libseccomp has it: a rule that says what would happen anyway is none.
-        if rules.iter().any(|it| it.action != default) {
-            read.push((call.names(), rules));
-        }
+        read.push((call.names(), rules(&field, call)?));
     }
     Ok(abis.into_iter().map(|abi| table(abi, &read, profile, default)).collect())
 }
@@ -36,25 +33,31 @@ fn known(arch: Arch) -> Result<Abi> {
         .ok_or_else(|| RuntimeError::unsupported("linux.seccomp.architectures", format!("{arch} is not among the ABIs known here")))
 }
 
-fn table(abi: Abi, read: &[(&Vec<String>, Vec<Rule>)], profile: &LinuxSeccomp, default: Action) -> Table {
-    let mut calls: BTreeMap<u32, Vec<Rule>> = BTreeMap::new();
-    for (names, rules) in read {
-        for number in names.iter().filter_map(|name| abi.number(name)) {
-            calls.entry(number).or_default().extend(rules.iter().cloned());
-        }
-    }
-    for rules in calls.values_mut() {
+fn table(abi: Abi, read: &[Read<'_>], profile: &LinuxSeccomp, default: Action) -> Table {
+    let all = read.iter().enumerate();
+    let mut numbers: Vec<(u32, usize)> = all
+        .flat_map(|(at, (names, _))| names.iter().filter_map(move |name| Some((abi.number(name)?, at))))
+        .collect();
+    numbers.sort_unstable();
+    let newest = numbers.last().map(|(number, _)| *number);
+    // As libseccomp has it: a rule that says what would happen anyway is none.
+    numbers.retain(|(_, at)| read[*at].1.iter().any(|it| it.action != default));
+    let calls = numbers.chunk_by(|one, next| one.0 == next.0).map(|same| {
+        let rules = || same.iter().flat_map(|(_, at)| &read[*at].1);
         // A rule without conditions would hide those after it.
-        rules.sort_by_key(|it| it.conditions.is_empty());
+        let (open, bound): (Vec<&Rule>, Vec<&Rule>) = rules().partition(|it| it.conditions.is_empty());
+        let call = match (bound.as_slice(), open.as_slice()) {
+            ([], [open, ..]) => Call::Act(open.action),
+            _ => Call::Rules(bound.into_iter().chain(open).cloned().collect()),
+        };
+        (same[0].0, call)
+    });
+    Table {
+        audit: abi.audit(),
+        x32: abi == Abi::X32,
+        calls: calls.collect(),
+        beyond: beyond(abi, newest, profile, default),
     }
-    let newest = profile
-        .syscalls()
-        .iter()
-        .flatten()
-        .flat_map(LinuxSyscall::names)
-        .filter_map(|name| abi.number(name))
-        .max();
-    Table { audit: abi.audit(), x32: abi == Abi::X32, calls, beyond: beyond(abi, newest, profile, default) }
 }
 
 /// Calls newer than the profile: those who wrote it did not know them, and a program shall fall back instead of taking a refusal as
