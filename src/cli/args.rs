@@ -17,7 +17,8 @@ mod up;
 mod values;
 mod watch;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, FromArgMatches, Parser, Subcommand};
 
 pub(crate) use build::BuildArgs;
 pub(crate) use config::{ConfigArgs, ConfigFormat};
@@ -61,114 +62,102 @@ pub(crate) struct Cli {
     pub(crate) verb: Option<Verb>,
 }
 
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
-    /// Create and start containers
-    Up(Box<UpArgs>),
-    /// Show what `up` would do, and why
-    Plan(Box<PlanArgs>),
-    /// Show which service waits for which
-    Graph(GraphArgs),
-    /// Create containers, not started
-    Create(CreateArgs),
-    /// Stop and remove containers and networks
-    Down(DownArgs),
-    /// List containers
-    Ps(PsArgs),
-    /// List projects
-    Ls(LsArgs),
-    /// Show the output of containers
-    Logs(LogsArgs),
-    /// Show what happens to containers
-    Events(EventsArgs),
-    /// Wait until containers have ended
-    Wait(WaitArgs),
-    /// Show where ports are published
-    Port(PortArgs),
-    /// List the processes of containers
-    Top(NamedArgs),
-    /// Show what containers use
-    Stats(StatsArgs),
-    /// Check, resolve and print the project
-    #[command(alias = "convert")]
-    Config(Box<ConfigArgs>),
-    /// Pull images
-    Pull(PullArgs),
-    /// Build images
-    Build(BuildArgs),
-    /// Start containers that are there
-    Start(StartArgs),
-    /// Stop containers
-    Stop(StopArgs),
-    /// Restart containers
-    Restart(RestartArgs),
-    /// Send a signal to containers
-    Kill(KillArgs),
-    /// Remove stopped containers
-    Rm(RmArgs),
-    /// Freeze containers
-    Pause(NamedArgs),
-    /// Thaw containers
-    Unpause(NamedArgs),
-    /// Run a command in a container that runs
-    Exec(ExecArgs),
-    /// Join this terminal to a container's process
-    Attach(AttachArgs),
-    /// Copy files into containers, or out of one
-    Cp(CpArgs),
-    /// Run a one-off command in a new container of a service
-    Run(Box<RunArgs>),
-    /// Images of our own store
-    Image(Box<ImageArgs>),
-    /// The engine as a whole, and this machine
-    System(SystemArgs),
-    /// Log in to a registry
-    Login(LoginArgs),
-    /// Log out from a registry
-    Logout(LogoutArgs),
-    /// Show the version
-    Version(VersionArgs),
+/// Declares the verbs. Only the flags of a verb that is typed are put together: there are hundreds, and to have all of them takes a good part
+/// of what a short command takes.
+macro_rules! verbs {
+    ($($verb:ident($args:ty) = $name:literal $(| $alias:literal)?, $about:literal;)+) => {
+        /// What to do.
+        #[derive(Debug)]
+        pub(crate) enum Verb {
+            $(#[doc = $about] $verb($args),)+
+        }
+
+        impl Verb {
+            /// Returns the word that is typed, for messages and the lock.
+            pub(crate) fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$verb(_) => $name,)+
+                }
+            }
+
+            /// Gives a verb its flags.
+            fn with_flags(verb: Command) -> Command {
+                match verb.get_name() {
+                    $($name => <$args as clap::Args>::augment_args(verb).about($about),)+
+                    _ => verb,
+                }
+            }
+        }
+
+        impl Subcommand for Verb {
+            fn augment_subcommands(command: Command) -> Command {
+                command
+                    $(.subcommand(Command::new($name).about($about)$(.alias($alias))?.defer(Self::with_flags)))+
+            }
+
+            fn augment_subcommands_for_update(command: Command) -> Command {
+                Self::augment_subcommands(command)
+            }
+
+            fn has_subcommand(name: &str) -> bool {
+                matches!(name, $($name $(| $alias)?)|+)
+            }
+        }
+
+        impl FromArgMatches for Verb {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                Self::from_arg_matches_mut(&mut matches.clone())
+            }
+
+            fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, clap::Error> {
+                let (name, mut found) = matches.remove_subcommand().unwrap_or_default();
+                match name.as_str() {
+                    $($name => FromArgMatches::from_arg_matches_mut(&mut found).map(Self::$verb),)+
+                    _ => Err(clap::Error::raw(ErrorKind::MissingSubcommand, "a verb is missing")),
+                }
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+    };
 }
 
-impl Verb {
-    /// Returns the word that is typed, for messages and the lock.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Up(_) => "up",
-            Self::Plan(_) => "plan",
-            Self::Graph(_) => "graph",
-            Self::Create(_) => "create",
-            Self::Down(_) => "down",
-            Self::Ps(_) => "ps",
-            Self::Ls(_) => "ls",
-            Self::Logs(_) => "logs",
-            Self::Events(_) => "events",
-            Self::Wait(_) => "wait",
-            Self::Port(_) => "port",
-            Self::Top(_) => "top",
-            Self::Stats(_) => "stats",
-            Self::Config(_) => "config",
-            Self::Pull(_) => "pull",
-            Self::Build(_) => "build",
-            Self::Start(_) => "start",
-            Self::Stop(_) => "stop",
-            Self::Restart(_) => "restart",
-            Self::Kill(_) => "kill",
-            Self::Rm(_) => "rm",
-            Self::Pause(_) => "pause",
-            Self::Unpause(_) => "unpause",
-            Self::Exec(_) => "exec",
-            Self::Attach(_) => "attach",
-            Self::Cp(_) => "cp",
-            Self::Run(_) => "run",
-            Self::Image(_) => "image",
-            Self::System(_) => "system",
-            Self::Login(_) => "login",
-            Self::Logout(_) => "logout",
-            Self::Version(_) => "version",
-        }
-    }
+verbs! {
+    Up(Box<UpArgs>) = "up", "Create and start containers";
+    Plan(Box<PlanArgs>) = "plan", "Show what `up` would do, and why";
+    Graph(GraphArgs) = "graph", "Show which service waits for which";
+    Create(CreateArgs) = "create", "Create containers, not started";
+    Down(DownArgs) = "down", "Stop and remove containers and networks";
+    Ps(PsArgs) = "ps", "List containers";
+    Ls(LsArgs) = "ls", "List projects";
+    Logs(LogsArgs) = "logs", "Show the output of containers";
+    Events(EventsArgs) = "events", "Show what happens to containers";
+    Wait(WaitArgs) = "wait", "Wait until containers have ended";
+    Port(PortArgs) = "port", "Show where ports are published";
+    Top(NamedArgs) = "top", "List the processes of containers";
+    Stats(StatsArgs) = "stats", "Show what containers use";
+    Config(Box<ConfigArgs>) = "config" | "convert", "Check, resolve and print the project";
+    Pull(PullArgs) = "pull", "Pull images";
+    Build(BuildArgs) = "build", "Build images";
+    Start(StartArgs) = "start", "Start containers that are there";
+    Stop(StopArgs) = "stop", "Stop containers";
+    Restart(RestartArgs) = "restart", "Restart containers";
+    Kill(KillArgs) = "kill", "Send a signal to containers";
+    Rm(RmArgs) = "rm", "Remove stopped containers";
+    Pause(NamedArgs) = "pause", "Freeze containers";
+    Unpause(NamedArgs) = "unpause", "Thaw containers";
+    Exec(ExecArgs) = "exec", "Run a command in a container that runs";
+    Attach(AttachArgs) = "attach", "Join this terminal to a container's process";
+    Cp(CpArgs) = "cp", "Copy files into containers, or out of one";
+    Run(Box<RunArgs>) = "run", "Run a one-off command in a new container of a service";
+    Image(Box<ImageArgs>) = "image", "Images of our own store";
+    System(SystemArgs) = "system", "The engine as a whole, and this machine";
+    Login(LoginArgs) = "login", "Log in to a registry";
+    Logout(LogoutArgs) = "logout", "Log out from a registry";
+    Version(VersionArgs) = "version", "Show the version";
 }
 
 /// Verbs of docker compose that this version does not have; they are in no help and no completion.

@@ -38,6 +38,8 @@ pub(crate) struct Session {
     pub(crate) out: Paint,
     /// Colours on standard error.
     pub(crate) err: Paint,
+    #[cfg(target_os = "linux")]
+    ahead: rcompose_native::Ahead,
 }
 
 impl Session {
@@ -45,7 +47,17 @@ impl Session {
     pub(crate) fn new(caller: Caller, globals: Globals, verb: &'static str) -> Self {
         let out = style::paint(&caller, &globals, caller.stdout_tty);
         let err = style::paint(&caller, &globals, caller.stderr_tty);
-        Self { caller, globals, verb, out, err }
+        #[cfg(target_os = "linux")]
+        let ahead = native::ahead(&caller, &globals, verb);
+        Self {
+            caller,
+            globals,
+            verb,
+            out,
+            err,
+            #[cfg(target_os = "linux")]
+            ahead,
+        }
     }
 
     /// Returns the display for the runs of this verb.

@@ -96,6 +96,7 @@ pub(crate) fn open(root: &Path) -> Native {
         program: Some(PROGRAM.into()),
         registries: Arc::new(unreached),
         version: "test".into(),
+        ahead: rcompose_native::Ahead::default(),
     };
     Native::open(setup).unwrap()
 }

@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
 
-use super::{ABSENT, Cli};
+use super::{ABSENT, Cli, Verb};
 use crate::failure::Failure;
 
 /// What the words came to.
@@ -20,7 +20,7 @@ pub(crate) enum Parsed {
 
 /// Reads the words, the first being the program's name.
 pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> {
-    let command = loosened(Cli::command(), words);
+    let command = loosened(Cli::command(), words, Verb::with_flags);
     match command.try_get_matches_from(words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) if cli.verb.is_none() && !cli.globals.version => Ok(Parsed::Help(help_of(&[OsString::from("rcompose")], color))),
         Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
@@ -32,13 +32,13 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
 }
 
 /// Lets every switch take `=true` and `=false`, as cobra does. Verbs that none of the words names are left as they are, for the sake of
-/// the time it takes.
-fn loosened(command: Command, words: &[OsString]) -> Command {
+/// the time it takes. `whole` gives a verb its flags where it has none yet.
+fn loosened(command: Command, words: &[OsString], whole: fn(Command) -> Command) -> Command {
     let is_named = |sub: &&Command| words.iter().any(|word| sub.get_name() == word || sub.get_all_aliases().any(|it| it == word));
     let names: Vec<String> = command.get_subcommands().filter(is_named).map(|sub| sub.get_name().to_owned()).collect();
-    let command = names
-        .into_iter()
-        .fold(command, |command, name| command.mut_subcommand(name, |sub| loosened(sub, words)));
+    let command = names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |sub| loosened(whole(sub).defer(|it| it), words, |it| it))
+    });
     command.args_override_self(true).mut_args(|arg| {
         let switch = matches!(arg.get_action(), ArgAction::SetTrue)
             || (arg.get_default_values().iter().any(|value| value == "true") && arg.get_long().is_some());
@@ -107,10 +107,11 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-        let command = Cli::command();
+        let mut command = Cli::command();
+        command.build();
         let nested = command.get_subcommands().flat_map(Command::get_subcommands);
         let words: Vec<OsString> = command.get_subcommands().chain(nested).map(|it| it.get_name().into()).collect();
-        loosened(command, &words).debug_assert();
+        loosened(Cli::command(), &words, Verb::with_flags).debug_assert();
     }
 
     #[test]

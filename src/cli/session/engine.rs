@@ -107,7 +107,7 @@ impl Session {
 
     #[cfg(target_os = "linux")]
     fn native(&self, why: &str) -> Result<Chosen, Failure> {
-        let native = Arc::new(super::native::open(&self.caller, &self.globals.insecure_registry)?);
+        let native = Arc::new(super::native::open(&self.caller, &self.globals.insecure_registry, self.ahead.clone())?);
         let engines = Engines { engine: native.clone(), images: native.clone(), streams: native.clone() };
         let address = super::native::root(&self.caller).display().to_string();
         Ok(Chosen { live: Live { engines, local: true, address }, upkeep: native, why: why.to_owned() })

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use rcompose_credentials::DockerConfig;
 use rcompose_engine_adapter::{EngineError, ErrorKind};
 use rcompose_image::{DOCKER_IO, Login, Proxies, Registries};
-use rcompose_native::{Native, Setup};
+use rcompose_native::{Ahead, Native, Setup};
 use serde::Deserialize;
 
+use crate::args::{EngineChoice, Globals};
 use crate::caller::Caller;
 use crate::failure::Failure;
 
@@ -18,7 +19,7 @@ const DAEMON: &str = "/etc/docker/daemon.json";
 const CERTIFICATES: &str = "/etc/docker/certs.d";
 
 /// Opens the native engine.
-pub(crate) fn open(caller: &Caller, insecure: &[String]) -> Result<Native, Failure> {
+pub(crate) fn open(caller: &Caller, insecure: &[String], ahead: Ahead) -> Result<Native, Failure> {
     if !rustix::process::geteuid().is_root() {
         return Err(Failure::refused_with(
             "the native engine needs root: it makes namespaces, mounts and networks".to_owned(),
@@ -28,8 +29,16 @@ pub(crate) fn open(caller: &Caller, insecure: &[String]) -> Result<Native, Failu
     let (root, run) = (root(caller), run(caller));
     let (asked, list) = (caller.clone(), insecure.to_vec());
     let reach = move || registries(&asked, &list).map_err(|error| EngineError::new(ErrorKind::Invalid, error.to_string()));
-    let setup = Setup { root, run, program: None, registries: Arc::new(reach), version: env!("CARGO_PKG_VERSION").to_owned() };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let setup = Setup { root, run, program: None, registries: Arc::new(reach), version, ahead };
     Ok(Native::open(setup)?)
+}
+
+/// Begins to read what is on the native engine, for verbs that look at all of it once they have read their project.
+pub(super) fn ahead(caller: &Caller, globals: &Globals, verb: &str) -> Ahead {
+    let looks = matches!(verb, "up" | "create" | "plan" | "down" | "ps" | "start" | "stop" | "restart");
+    let may_be_ours = globals.engine.is_none_or(|it| it != EngineChoice::Docker) && rustix::process::geteuid().is_root();
+    if looks && may_be_ours { Ahead::read(&root(caller)) } else { Ahead::default() }
 }
 
 /// Tells whether a project is on the native engine; who may not look has none there.

@@ -16,6 +16,7 @@ use rcompose_engine_adapter::{
 use rcompose_image::{Registries, Store};
 use rcompose_network::Firewall;
 
+use crate::ahead::Ahead;
 use crate::error;
 use crate::place::Places;
 use crate::remark::Remarks;
@@ -38,6 +39,8 @@ pub struct Setup {
     pub registries: Reach,
     /// This program's version.
     pub version: String,
+    /// Containers that were read before, in the same folder.
+    pub ahead: Ahead,
 }
 
 impl fmt::Debug for Setup {
@@ -74,7 +77,7 @@ impl Native {
     /// A folder cannot be made or belongs to another user.
     pub fn open(setup: Setup) -> Result<Self> {
         let images = Store::open(&setup.root).map_err(error::image)?;
-        let places = Places::new(setup.root, setup.run);
+        let places = Places { seen: setup.ahead.0, ..Places::new(setup.root, setup.run) };
         places.make()?;
         let trash = Trash::new(places.containers(), setup.program.as_deref());
         let stale = link::Stale::new(places.clone());

@@ -8,6 +8,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod ahead;
 mod bundle;
 mod catalog;
 mod clock;
@@ -41,6 +42,7 @@ mod trash;
 mod upkeep;
 mod volume;
 
+pub use ahead::Ahead;
 pub use doctor::{Check, Verdict, examine};
 pub use engine::{Native, Reach, Setup};
 pub use resume::Resumption;
@@ -71,6 +73,7 @@ pub fn changed(root: &std::path::Path, run: &std::path::Path, id: &str) -> rcomp
         program: None,
         registries: std::sync::Arc::new(unreached),
         version: String::new(),
+        ahead: Ahead::default(),
     };
     rcompose_supervise::be_impatient();
     container::changed(&Native::open(setup)?, id)

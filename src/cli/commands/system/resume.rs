@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rcompose_engine_adapter::{ContainerName, Observed};
-use rcompose_native::Native;
+use rcompose_native::{Ahead, Native};
 use rcompose_planner::{self as planner, Recreate, Select, Up};
 
 use crate::commands::select::observe;
@@ -81,7 +81,7 @@ async fn open(session: &Session, project: &str) -> Result<(Chosen, Native), Fail
             "`rcompose start` and `stop` are for both engines",
         ));
     }
-    let engine = native::open(&session.caller, &session.globals.insecure_registry)?;
+    let engine = native::open(&session.caller, &session.globals.insecure_registry, Ahead::default())?;
     Ok((chosen, engine))
 }
 
