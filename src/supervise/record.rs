@@ -1,7 +1,7 @@
 //! What is known of a container, on disk: every step is written before it is taken, and its result after.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -174,15 +174,16 @@ impl Record {
     /// # Errors
     /// The file cannot be read, or is none.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let text = match fs::read(path) {
+        let text = match read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(SuperviseError::file("read", path))?,
         };
+        let text = filled(&text);
         let newer = |form| SuperviseError::Newer { path: path.to_owned(), form };
-        match serde_json::from_slice::<Self>(&text) {
+        match serde_json::from_slice::<Self>(text) {
             Ok(found) if found.form > FORM => Err(newer(found.form)),
             Ok(found) => Ok(Some(found)),
-            Err(source) => Err(match serde_json::from_slice(&text) {
+            Err(source) => Err(match serde_json::from_slice(text) {
                 // What it holds beside is for that version to know.
                 Ok(Formed { form }) if form > FORM => newer(form),
                 _ => SuperviseError::Malformed { path: path.to_owned(), source },
@@ -252,6 +253,30 @@ pub(crate) fn exchange(path: &Path, content: &[u8], durable: bool) -> Result<()>
     Ok(())
 }
 
+/// Reads a file whole, mostly with one call.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut text = vec![0; 2 * BLOCK];
+    let length = file.read(&mut text)?;
+    text.truncate(length);
+    if length == 2 * BLOCK {
+        file.read_to_end(&mut text)?;
+    }
+    Ok(text)
+}
+
+/// Returns what a file was filled with, less the empty lines behind it.
+fn filled(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|it| *it == b'\n').unwrap_or(text.len());
+    let (content, rest) = text.split_at(end);
+    // Not byte by byte, as whoever reads JSON does: most of a file is this.
+    if rest.iter().fold(0, |all, it| all | (it ^ b'\n')) == 0 {
+        content
+    } else {
+        text
+    }
+}
+
 /// Writes a file over what it held, filled up with empty lines: it takes no more space than before unless it must.
 fn fill(path: &Path, content: &[u8], durable: bool) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
@@ -301,6 +326,20 @@ mod tests {
             assert_eq!(Record::read(&path).unwrap(), Some(record), "{length}");
             assert_eq!(fs::metadata(&path).unwrap().len() % 4096, 0);
         }
+    }
+
+    #[test]
+    fn a_file_is_read_whole_however_long_and_only_empty_lines_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for length in [0, 1, BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 5 * BLOCK] {
+            let text = vec![b'x'; length];
+            fs::write(&path, &text).unwrap();
+            assert_eq!(read(&path).unwrap(), text);
+        }
+        assert_eq!(filled(b"{}\n\n\n"), b"{}");
+        assert_eq!(filled(b"{}"), b"{}");
+        assert_eq!(filled(b"{\n}\n"), b"{\n}\n", "whatever is behind it is for who reads the JSON");
     }
 
     #[test]

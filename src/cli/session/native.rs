@@ -38,7 +38,11 @@ pub(crate) fn open(caller: &Caller, insecure: &[String], ahead: Ahead) -> Result
 pub(super) fn ahead(caller: &Caller, globals: &Globals, verb: &str) -> Ahead {
     let looks = matches!(verb, "up" | "create" | "plan" | "down" | "ps" | "start" | "stop" | "restart");
     let may_be_ours = globals.engine.is_none_or(|it| it != EngineChoice::Docker) && rustix::process::geteuid().is_root();
-    if looks && may_be_ours { Ahead::read(&root(caller)) } else { Ahead::default() }
+    if looks && may_be_ours {
+        Ahead::read(&root(caller), &run(caller))
+    } else {
+        Ahead::default()
+    }
 }
 
 /// Tells whether a project is on the native engine; who may not look has none there.

@@ -77,7 +77,7 @@ impl Native {
     /// A folder cannot be made or belongs to another user.
     pub fn open(setup: Setup) -> Result<Self> {
         let images = Store::open(&setup.root).map_err(error::image)?;
-        let places = Places { seen: setup.ahead.0, ..Places::new(setup.root, setup.run) };
+        let places = setup.ahead.places(setup.root, setup.run);
         places.make()?;
         let trash = Trash::new(places.containers(), setup.program.as_deref());
         let stale = link::Stale::new(places.clone());

@@ -70,7 +70,8 @@ fn document(native: &Native, spec: &ContainerSpec, image: &Image, id: &str) -> R
         labels,
         image_id: image.id.to_string().into(),
         image: images::defaults(image),
-        spec: spec.clone(),
+        // They are all among those above.
+        spec: ContainerSpec { labels: BTreeMap::new(), ..spec.clone() },
         volumes: Vec::new(),
         files_of: (!spec.files.is_empty()).then(boot),
     })
