@@ -80,6 +80,14 @@ macro_rules! verbs {
                 }
             }
 
+            /// Returns the verb that a word names, without its flags.
+            fn named(word: &str) -> Option<Command> {
+                match word {
+                    $($name $(| $alias)? => Some(Command::new($name).about($about)$(.alias($alias))?),)+
+                    _ => None,
+                }
+            }
+
             /// Gives a verb its flags.
             fn with_flags(verb: Command) -> Command {
                 match verb.get_name() {
@@ -91,8 +99,8 @@ macro_rules! verbs {
 
         impl Subcommand for Verb {
             fn augment_subcommands(command: Command) -> Command {
-                command
-                    $(.subcommand(Command::new($name).about($about)$(.alias($alias))?.defer(Self::with_flags)))+
+                let all = [$($name),+].into_iter().filter_map(Self::named);
+                command.subcommands(all.map(|it| it.defer(Self::with_flags)))
             }
 
             fn augment_subcommands_for_update(command: Command) -> Command {
@@ -100,7 +108,7 @@ macro_rules! verbs {
             }
 
             fn has_subcommand(name: &str) -> bool {
-                matches!(name, $($name $(| $alias)?)|+)
+                Self::named(name).is_some()
             }
         }
 

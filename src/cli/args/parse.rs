@@ -4,9 +4,9 @@ use std::ffi::OsString;
 
 use clap::builder::BoolishValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Command, CommandFactory, FromArgMatches};
+use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches};
 
-use super::{ABSENT, Cli, Verb};
+use super::{ABSENT, Cli, Globals, Verb};
 use crate::failure::Failure;
 
 /// What the words came to.
@@ -20,6 +20,9 @@ pub(crate) enum Parsed {
 
 /// Reads the words, the first being the program's name.
 pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> {
+    if let Some(cli) = parse_typed(words) {
+        return Ok(Parsed::Run(Box::new(cli)));
+    }
     let command = loosened(Cli::command(), words, Verb::with_flags);
     match command.try_get_matches_from(words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) if cli.verb.is_none() && !cli.globals.version => Ok(Parsed::Help(help_of(&[OsString::from("rcompose")], color))),
@@ -29,6 +32,21 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
             _ => Err(failure(&error, color)),
         },
     }
+}
+
+/// As [`parse`], with no other verbs than those that are typed: to put all of them together takes longer than to do what is asked. Whatever is
+/// wrong is for who knows them all.
+fn parse_typed(words: &[OsString]) -> Option<Cli> {
+    let verbs = words.iter().filter_map(|word| Verb::named(word.to_str()?));
+    let command = verbs.fold(Command::new("rcompose"), |command, verb| {
+        if command.find_subcommand(verb.get_name()).is_some() {
+            return command;
+        }
+        command.subcommand(verb)
+    });
+    let command = loosened(Globals::augment_args(command), words, Verb::with_flags).disable_version_flag(true);
+    let cli = Cli::from_arg_matches_mut(&mut command.try_get_matches_from(words).ok()?).ok()?;
+    Some(cli).filter(|it| it.verb.is_some())
 }
 
 /// Lets every switch take `=true` and `=false`, as cobra does. Verbs that none of the words names are left as they are, for the sake of
