@@ -91,6 +91,7 @@ macro_rules! verbs {
             /// Gives a verb its flags.
             fn with_flags(verb: Command) -> Command {
                 match verb.get_name() {
+                    // The flags bring a sentence of their own along.
                     $($name => <$args as clap::Args>::augment_args(verb).about($about),)+
                     _ => verb,
                 }

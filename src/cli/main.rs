@@ -78,7 +78,7 @@ fn start(words: &[OsString], caller: &Caller) -> u8 {
 
 fn run(cli: Cli, caller: &Caller) -> Result<u8, Failure> {
     let Cli { globals, verb } = cli;
-    // Verbs that wait for nobody need no threads, whose start is a good part of theirs.
+    // One thread waits for all that happens, beside those for what blocks; to start more is a good part of what short verbs take.
     let mut builder = if matches!(verb, None | Some(Verb::Config(_) | Verb::Graph(_) | Verb::Version(_) | Verb::Up(_) | Verb::Ps(_))) {
         tokio::runtime::Builder::new_current_thread()
     } else {

@@ -32,8 +32,8 @@ impl Interrupts {
 
     fn listen_to(signals: &'static [&'static str]) -> Self {
         let (sender, requests) = unbounded_channel();
+        let mut source = Source::new(signals);
         tokio::spawn(async move {
-            let mut source = Source::new(signals);
             while let Some(signal) = source.next().await {
                 if sender.send(signal).is_err() {
                     break;

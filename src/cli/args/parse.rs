@@ -23,8 +23,7 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
     if let Some(cli) = parse_typed(words) {
         return Ok(Parsed::Run(Box::new(cli)));
     }
-    let command = loosened(Cli::command(), words, Verb::with_flags);
-    match command.try_get_matches_from(words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
+    match parse_whole(words) {
         Ok(cli) if cli.verb.is_none() && !cli.globals.version => Ok(Parsed::Help(help_of(&[OsString::from("rcompose")], color))),
         Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
         Err(error) => match error.kind() {
@@ -34,7 +33,12 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
     }
 }
 
-/// As [`parse`], with no other verbs than those that are typed: to put all of them together takes longer than to do what is asked. Whatever is
+fn parse_whole(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let command = loosened(Cli::command(), words, Verb::with_flags);
+    command.try_get_matches_from(words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
+}
+
+/// As [`parse_whole`], with no other verbs than those that are typed: to put all of them together takes longer than to do what is asked. Whatever is
 /// wrong is for who knows them all.
 fn parse_typed(words: &[OsString]) -> Option<Cli> {
     let verbs = words.iter().filter_map(|word| Verb::named(word.to_str()?));
@@ -130,6 +134,30 @@ mod tests {
         let nested = command.get_subcommands().flat_map(Command::get_subcommands);
         let words: Vec<OsString> = command.get_subcommands().chain(nested).map(|it| it.get_name().into()).collect();
         loosened(Cli::command(), &words, Verb::with_flags).debug_assert();
+    }
+
+    #[test]
+    fn typed_verbs_are_read_as_all_of_them_are() {
+        let lines = [
+            "up",
+            "up -d --build=false web logs",
+            "-p up --project-directory ps down -v -t 3",
+            "--dry-run logs -f --tail 3 up",
+            "convert --format json",
+            "config -q --dry-run",
+            "run --rm web sh -c true --rm=x",
+            "exec -T web -- ps --all",
+            "image ls -q",
+            "system df --engine docker",
+            "--engine=native stop --progress json -t -1 stop",
+            "-v up",
+            "login -u a registry",
+        ];
+        for line in lines {
+            let words: Vec<OsString> = std::iter::once("rcompose").chain(line.split_whitespace()).map(OsString::from).collect();
+            let typed = parse_typed(&words).unwrap_or_else(|| panic!("{line}"));
+            assert_eq!(format!("{typed:?}"), format!("{:?}", parse_whole(&words).unwrap()), "{line}");
+        }
     }
 
     #[test]

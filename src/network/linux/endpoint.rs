@@ -257,8 +257,9 @@ fn configure(endpoint: &Endpoint) -> Result<()> {
     let has_ipv6 = endpoint.addresses.iter().any(|it| !it.is_ipv4());
     // Before it is switched on, or it asks around for an address of its own.
     sysctl::write_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_ipv6 { "0" } else { "1" })?;
+    // Also without addresses: the container may switch IPv6 on for itself.
+    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
     if has_ipv6 {
-        sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
         // Nobody else has an address that we gave, so none has to wait a second for others to object.
         sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
     }

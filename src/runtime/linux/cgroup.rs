@@ -45,11 +45,11 @@ fn make_one(folder: &Folder) -> Result<()> {
     if folder.unified {
         enable(folder);
     }
-    match fs::create_dir(&folder.path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make_all(folder).map_err(file)?,
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(file(error)),
-        _ => {}
+    match make_folder(&folder.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_all(folder),
+        other => other,
     }
+    .map_err(file)?;
     if folder.controllers.iter().any(|it| it == "cpuset") && !folder.unified {
         for name in ["cpuset.cpus", "cpuset.mems"] {
             inherit_cpuset(folder, &folder.path, name).map_err(file)?;
@@ -60,17 +60,28 @@ fn make_one(folder: &Folder) -> Result<()> {
 
 /// Makes the folder and those above it.
 fn make_all(folder: &Folder) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.path.ancestors().take_while(|it| it.starts_with(&folder.mount) && !it.exists()).collect();
+    let missing: Vec<&Path> = folder
+        .path
+        .ancestors()
+        .skip(1)
+        .take_while(|it| it.starts_with(&folder.mount) && !it.exists())
+        .collect();
     for path in missing.into_iter().rev() {
-        match fs::create_dir(path) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        if folder.unified && path != folder.path {
-            enable_at(path, &folder.controllers);
-        }
+        make_folder(path)?;
     }
-    Ok(())
+    if folder.unified {
+        // Of all of them: whoever made one just now may not have got so far.
+        enable(folder);
+    }
+    make_folder(&folder.path)
+}
+
+/// Makes a folder, unless somebody else did.
+fn make_folder(path: &Path) -> io::Result<()> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
 }
 
 /// Hands the controllers down to the folder; one that cannot be handed down shows when a limit is written.

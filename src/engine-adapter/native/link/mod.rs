@@ -84,11 +84,6 @@ impl Joined {
         Ok(places.links.read(&Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
     }
 
-    /// As [`Joined::shared`], as it was when it was looked at last; it may have changed.
-    pub(crate) fn once(places: &Places, container: &Container) -> Result<Arc<Self>> {
-        Ok(places.links.read_once(&Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
-    }
-
     fn write(&self, places: &Places, container: &Container) -> Result<()> {
         let path = Self::path(places, container);
         let text = serde_json::to_vec(self).map_err(|it| error::malformed(&path, it))?;
@@ -103,7 +98,8 @@ impl Joined {
     }
 }
 
-/// Other containers than this one, of those that are meant by their labels.
+/// Other containers than this one, of those that are meant by what never changes: labels, and what was asked for. One of them may have been removed
+/// a moment ago.
 fn others(native: &Native, container: &Container, is_meant: impl Fn(&Container) -> bool) -> Result<Vec<Arc<Container>>> {
     let mut all = Vec::new();
     for id in native.places.ids()? {

@@ -50,7 +50,7 @@ fn choose(native: &Native, container: &Container, ends: &[End], joined: &mut Joi
     let mut all = Vec::new();
     let _lock = lock(native)?;
     let binding = ends.iter().find_map(|it| it.driver.bridge()?.host_binding);
-    let own: Vec<(u16, u16)> = container.spec.ports.iter().filter_map(|it| it.published).collect();
+    let own: Vec<Range> = container.spec.ports.iter().map(range).collect();
     let others = ports_of(native, container, &own, &others(native, container, |_| true)?)?;
     for spec in &container.spec.ports {
         let asked = spec.host_ip.or(binding);
@@ -159,7 +159,7 @@ pub(super) fn release(native: &Native, container: &Container, joined: &Joined) -
         return Ok(());
     }
     let _lock = lock(native)?;
-    let own: Vec<(u16, u16)> = joined.ports.iter().map(|it| (it.port, it.port)).collect();
+    let own: Vec<Range> = joined.ports.iter().map(|it| (it.port, it.port)).collect();
     let others = ports_of(native, container, &own, &others(native, container, |it| it.project() == container.project())?)?;
     let client = native.client(container);
     for port in &joined.ports {
@@ -191,23 +191,30 @@ fn named(native: &Native, container: &Container, error: EngineError) -> EngineEr
     }
 }
 
-/// Ports of containers, and whether the one is a replica of the same service as each. Whoever has nothing to do with the one's `own` ports may
-/// have others by now than are known here: only to hold a port tells whether it is free.
-fn ports_of(native: &Native, container: &Container, own: &[(u16, u16)], others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
+/// Ports of containers, and whether the one is a replica of the same service as each; of those that may have one of the `own` ports.
+fn ports_of(native: &Native, container: &Container, own: &[Range], others: &[Arc<Container>]) -> Result<Vec<(bool, Port)>> {
     let mut all = Vec::new();
-    let is_own = |port: &Port| own.iter().any(|(first, last)| (*first..=*last).contains(&port.port));
-    for other in others {
-        let known = Joined::once(&native.places, other)?;
-        let joined = if are_siblings(container, other) || known.ports.iter().any(is_own) {
-            Joined::shared(&native.places, other)?
-        } else {
-            known
-        };
+    for other in others.iter().filter(|it| may_meet(own, &it.spec.ports)) {
+        let joined = Joined::shared(&native.places, other)?;
         if !joined.leaving {
             all.extend(joined.ports.iter().map(|it| (are_siblings(container, other), it.clone())));
         }
     }
     Ok(all)
+}
+
+/// The first and the last of some ports.
+type Range = (u16, u16);
+
+/// The ports that may become a container's: any, where none is asked for.
+fn range(spec: &PortSpec) -> Range {
+    spec.published.unwrap_or((1, u16::MAX))
+}
+
+/// Tells whether what was asked for, which stays as it is, allows a port in common.
+fn may_meet(own: &[Range], others: &[PortSpec]) -> bool {
+    let meet = |(first, last): Range| own.iter().any(|(low, high)| *low <= last && first <= *high);
+    others.iter().map(range).any(meet)
 }
 
 /// Tells whether a replica may stand beside another behind one port: that port is asked for, and no range to choose from.
@@ -225,5 +232,23 @@ pub(super) fn protocol(protocol: Protocol) -> rcompose_network::Protocol {
         Protocol::Tcp => rcompose_network::Protocol::Tcp,
         Protocol::Udp => rcompose_network::Protocol::Udp,
         Protocol::Sctp => rcompose_network::Protocol::Sctp,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_asked_for_the_same_ports_is_looked_at() {
+        let asked = |published| PortSpec { target: 80, protocol: Protocol::Tcp, host_ip: None, published };
+        let meets = |own: &[Range], other| may_meet(own, &[asked(other)]);
+        assert!(meets(&[(8080, 8080)], Some((8080, 8080))));
+        assert!(meets(&[(8001, 8001)], Some((8000, 8010))));
+        assert!(meets(&[(8000, 8010)], Some((8010, 8020))));
+        assert!(!meets(&[(8000, 8010)], Some((8011, 8020))));
+        assert!(meets(&[(8080, 8080)], None), "whoever takes any may have taken it");
+        assert!(meets(&[range(&asked(None))], Some((8080, 8080))));
+        assert!(!may_meet(&[(8080, 8080)], &[]));
     }
 }

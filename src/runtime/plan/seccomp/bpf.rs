@@ -68,7 +68,7 @@ pub(super) struct Rule {
 pub(super) enum Call {
     /// Always this.
     Act(Action),
-    /// What the first rule says whose conditions hold; none of them, or the last alone, is without conditions.
+    /// What the first rule says whose conditions hold; those without any come last.
     Rules(Vec<Rule>),
 }
 
