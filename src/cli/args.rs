@@ -62,8 +62,8 @@ pub(crate) struct Cli {
     pub(crate) verb: Option<Verb>,
 }
 
-/// Declares the verbs. Only the flags of a verb that is typed are put together: there are hundreds, and to have all of them takes a good part
-/// of what a short command takes.
+/// Declares the verbs, each of which can be had by itself: there are hundreds of flags, and to put all of them together takes a good part of what a
+/// short command takes.
 macro_rules! verbs {
     ($($verb:ident($args:ty) = $name:literal $(| $alias:literal)?, $about:literal;)+) => {
         /// What to do.
@@ -80,28 +80,21 @@ macro_rules! verbs {
                 }
             }
 
-            /// Returns the verb that a word names, without its flags.
+            /// Returns the verb that a word names.
             fn named(word: &str) -> Option<Command> {
                 match word {
-                    $($name $(| $alias)? => Some(Command::new($name).about($about)$(.alias($alias))?),)+
+                    // The flags bring a sentence of their own along, which is not the verb's.
+                    $($name $(| $alias)? => {
+                        Some(<$args as clap::Args>::augment_args(Command::new($name)).about($about)$(.alias($alias))?)
+                    })+
                     _ => None,
-                }
-            }
-
-            /// Gives a verb its flags.
-            fn with_flags(verb: Command) -> Command {
-                match verb.get_name() {
-                    // The flags bring a sentence of their own along.
-                    $($name => <$args as clap::Args>::augment_args(verb).about($about),)+
-                    _ => verb,
                 }
             }
         }
 
         impl Subcommand for Verb {
             fn augment_subcommands(command: Command) -> Command {
-                let all = [$($name),+].into_iter().filter_map(Self::named);
-                command.subcommands(all.map(|it| it.defer(Self::with_flags)))
+                command.subcommands([$($name),+].into_iter().filter_map(Self::named))
             }
 
             fn augment_subcommands_for_update(command: Command) -> Command {
@@ -109,7 +102,7 @@ macro_rules! verbs {
             }
 
             fn has_subcommand(name: &str) -> bool {
-                Self::named(name).is_some()
+                matches!(name, $($name $(| $alias)?)|+)
             }
         }
 

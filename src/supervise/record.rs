@@ -1,7 +1,7 @@
 //! What is known of a container, on disk: every step is written before it is taken, and its result after.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -174,7 +174,7 @@ impl Record {
     /// # Errors
     /// The file cannot be read, or is none.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let text = match read(path) {
+        let text = match fs::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other.map_err(SuperviseError::file("read", path))?,
         };
@@ -253,18 +253,6 @@ pub(crate) fn exchange(path: &Path, content: &[u8], durable: bool) -> Result<()>
     Ok(())
 }
 
-/// Reads a file whole, mostly with one call.
-fn read(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    let mut text = vec![0; 2 * BLOCK];
-    let length = file.read(&mut text)?;
-    text.truncate(length);
-    if length == 2 * BLOCK {
-        file.read_to_end(&mut text)?;
-    }
-    Ok(text)
-}
-
 /// Returns what a file was filled with, less the empty lines behind it.
 fn filled(text: &[u8]) -> &[u8] {
     let end = text.iter().position(|it| *it == b'\n').unwrap_or(text.len());
@@ -329,14 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_whole_however_long_and_only_empty_lines_are_left_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        for length in [0, 1, BLOCK, 2 * BLOCK - 1, 2 * BLOCK, 5 * BLOCK] {
-            let text = vec![b'x'; length];
-            fs::write(&path, &text).unwrap();
-            assert_eq!(read(&path).unwrap(), text);
-        }
+    fn only_empty_lines_are_left_out() {
         assert_eq!(filled(b"{}\n\n\n"), b"{}");
         assert_eq!(filled(b"{}"), b"{}");
         assert_eq!(filled(b"{\n}\n"), b"{\n}\n", "whatever is behind it is for who reads the JSON");

@@ -34,7 +34,7 @@ pub(crate) fn parse(words: &[OsString], color: bool) -> Result<Parsed, Failure> 
 }
 
 fn parse_whole(words: &[OsString]) -> Result<Cli, clap::Error> {
-    let command = loosened(Cli::command(), words, Verb::with_flags);
+    let command = loosened(Cli::command(), words);
     command.try_get_matches_from(words).and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches))
 }
 
@@ -48,19 +48,19 @@ fn parse_typed(words: &[OsString]) -> Option<Cli> {
         }
         command.subcommand(verb)
     });
-    let command = loosened(Globals::augment_args(command), words, Verb::with_flags).disable_version_flag(true);
+    let command = loosened(Globals::augment_args(command), words).disable_version_flag(true);
     let cli = Cli::from_arg_matches_mut(&mut command.try_get_matches_from(words).ok()?).ok()?;
     Some(cli).filter(|it| it.verb.is_some())
 }
 
 /// Lets every switch take `=true` and `=false`, as cobra does. Verbs that none of the words names are left as they are, for the sake of
-/// the time it takes. `whole` gives a verb its flags where it has none yet.
-fn loosened(command: Command, words: &[OsString], whole: fn(Command) -> Command) -> Command {
+/// the time it takes.
+fn loosened(command: Command, words: &[OsString]) -> Command {
     let is_named = |sub: &&Command| words.iter().any(|word| sub.get_name() == word || sub.get_all_aliases().any(|it| it == word));
     let names: Vec<String> = command.get_subcommands().filter(is_named).map(|sub| sub.get_name().to_owned()).collect();
-    let command = names.into_iter().fold(command, |command, name| {
-        command.mut_subcommand(name, |sub| loosened(whole(sub).defer(|it| it), words, |it| it))
-    });
+    let command = names
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, |sub| loosened(sub, words)));
     command.args_override_self(true).mut_args(|arg| {
         let switch = matches!(arg.get_action(), ArgAction::SetTrue)
             || (arg.get_default_values().iter().any(|value| value == "true") && arg.get_long().is_some());
@@ -129,11 +129,10 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
-        let mut command = Cli::command();
-        command.build();
+        let command = Cli::command();
         let nested = command.get_subcommands().flat_map(Command::get_subcommands);
         let words: Vec<OsString> = command.get_subcommands().chain(nested).map(|it| it.get_name().into()).collect();
-        loosened(Cli::command(), &words, Verb::with_flags).debug_assert();
+        loosened(command, &words).debug_assert();
     }
 
     #[test]

@@ -77,8 +77,8 @@ pub(crate) fn read_stamped<T: DeserializeOwned>(path: &Path) -> Result<Option<(S
     let whole = || -> io::Result<(Stamp, Vec<u8>)> {
         let mut file = File::open(path)?;
         let found = file.metadata()?;
-        let mut text = vec![0; usize::try_from(found.len()).map_err(io::Error::other)?];
-        file.read_exact(&mut text)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
         Ok((Stamp::from(&found), text))
     };
     let found = present(whole()).map_err(error::file("read", path))?;

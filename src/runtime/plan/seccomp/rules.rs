@@ -43,9 +43,9 @@ fn table(abi: Abi, read: &[Read<'_>], profile: &LinuxSeccomp, default: Action) -
     // As libseccomp has it: a rule that says what would happen anyway is none.
     numbers.retain(|(_, at)| read[*at].1.iter().any(|it| it.action != default));
     let calls = numbers.chunk_by(|one, next| one.0 == next.0).map(|same| {
-        let rules = || same.iter().flat_map(|(_, at)| &read[*at].1);
+        let rules = same.iter().flat_map(|(_, at)| &read[*at].1);
         // A rule without conditions would hide those after it.
-        let (open, bound): (Vec<&Rule>, Vec<&Rule>) = rules().partition(|it| it.conditions.is_empty());
+        let (open, bound): (Vec<&Rule>, Vec<&Rule>) = rules.partition(|it| it.conditions.is_empty());
         let call = match (bound.as_slice(), open.as_slice()) {
             ([], [open, ..]) => Call::Act(open.action),
             _ => Call::Rules(bound.into_iter().chain(open).cloned().collect()),
