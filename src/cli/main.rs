@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         return reexec::run(verb, &words);
     }
     #[cfg(target_os = "linux")]
-    rcompose_runtime::one_heap();
+    rcompose_runtime::few_heaps();
     if let Some(metadata) = plugin::metadata(&words) {
         return output::line(&metadata).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }

@@ -23,7 +23,7 @@ pub use error::{Result, RuntimeError, chain};
 pub use linux::apart::{mounts_apart, read_only};
 pub use linux::launch::{Created, How, Named, Start, Told, create};
 pub use linux::terminal::{Foreground, Raw, exit_status, receive as receive_terminal};
-pub use linux::{heap::one_heap, host, overlay, protect::protect};
+pub use linux::{heap::few_heaps, host, overlay, protect::protect};
 pub use signal::signal_number;
 pub use socket::connect;
 pub use store::{Record, Store};

@@ -1,6 +1,6 @@
 //! Networks that hang on an interface of the host, in a namespace of their own: a cable leads from `wire0` to a neighbour, 192.0.2.1.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 
 use rcompose_network::netns;
@@ -14,11 +14,11 @@ fn run(command: &str) -> bool {
 }
 
 /// Moves the test into a network of its own, from which everything is started; returns the neighbour's.
-fn enter() -> OwnedFd {
+fn enter() -> netns::Namespace {
     let own = netns::anonymous().unwrap();
     move_into_link_name_space(own.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
     let neighbour = netns::anonymous().unwrap();
-    let path = format!("/proc/{}/fd/{}", std::process::id(), neighbour.as_raw_fd());
+    let path = format!("/proc/{}/fd/{}", std::process::id(), neighbour.as_fd().as_raw_fd());
     assert!(run(&format!(
         "ip link set lo up && ip link add wire0 type veth peer name wire1 && ip link set wire1 netns {path} && ip link set wire0 up &&
          ip addr add 192.0.2.9/24 dev wire0 &&
@@ -75,7 +75,7 @@ fn containers_on_an_interface_of_the_host_are_neighbours_of_its_neighbours() {
         for to in ["two", "192.0.2.50", "192.0.2.1"] {
             project.ok(&["exec", "-T", "one", "ping", "-c", "1", "-W", "5", to]);
         }
-        let path = format!("/proc/{}/fd/{}", std::process::id(), neighbour.as_raw_fd());
+        let path = format!("/proc/{}/fd/{}", std::process::id(), neighbour.as_fd().as_raw_fd());
         // It remembers what had the address before, by another hardware address.
         assert!(run(&format!("nsenter --net={path} ip neigh flush dev wire1")));
         assert!(

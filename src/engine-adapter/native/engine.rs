@@ -60,6 +60,8 @@ pub struct Native {
     pub(crate) executions: Arc<streams::Executions>,
     pub(crate) trash: Arc<Trash>,
     pub(crate) stale: Arc<link::Stale>,
+    /// Networks that were looked at in the kernel, by id.
+    pub(crate) ensured: Arc<Mutex<BTreeSet<String>>>,
     firewall: Arc<Mutex<Option<Firewall>>>,
     version: Arc<str>,
 }
@@ -90,6 +92,7 @@ impl Native {
             executions: Arc::default(),
             trash: Arc::new(trash),
             stale: Arc::new(stale),
+            ensured: Arc::default(),
             firewall: Arc::default(),
             version: setup.version.into(),
         })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use rcompose_engine_adapter::{EngineError, ErrorKind, IpamPool, NetworkName, NetworkSpec, Result, labels};
@@ -177,6 +178,17 @@ fn request(pool: &IpamPool) -> Result<PoolRequest> {
 /// The name of a network's bridge.
 pub(crate) fn bridge_name(network: &Network, options: &BridgeOptions) -> String {
     options.name.clone().unwrap_or_else(|| names::bridge(network.spec.name.as_str()))
+}
+
+/// As [`ensure`], once for all containers that a command starts.
+pub(crate) fn ensure_once(native: &Native, network: &Network) -> Result<()> {
+    let known = || native.ensured.lock().unwrap_or_else(PoisonError::into_inner);
+    if known().contains(&network.id) {
+        return Ok(());
+    }
+    ensure(native, network)?;
+    known().insert(network.id.clone());
+    Ok(())
 }
 
 /// Makes what there must be of a network in the kernel: after a start of the machine nothing is.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::linux::link::{self, Far, Hanging, Link, Near};
 use crate::linux::message::Batch;
 use crate::linux::netlink::Socket;
+use crate::linux::netns::Namespace;
 use crate::linux::{netns, route, sysctl};
 use crate::{Cidr, Mac, NetworkError, Result, names};
 
@@ -69,17 +70,26 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 ///
 /// # Errors
 /// When the kernel refuses or lacks the kind of interface, what it hangs on is not there, or the bridge is full.
-pub fn attach(namespace: BorrowedFd<'_>, endpoint: &Endpoint) -> Result<()> {
+pub fn attach(namespace: &Namespace, endpoint: &Endpoint) -> Result<()> {
     let socket = Socket::route()?;
-    match make(&socket, namespace, endpoint) {
-        Err(error) if error.errno() == Some(libc::EEXIST) => again(&socket, namespace, endpoint, error)?,
-        other => other?,
-    }
-    netns::within(namespace, || configure(endpoint))??;
+    namespace.with(|inside| {
+        inside.begin(has_ipv6(endpoint), || match make(&socket, namespace.as_fd(), endpoint) {
+            Err(error) if error.errno() == Some(libc::EEXIST) => again(&socket, namespace.as_fd(), endpoint, error),
+            other => other,
+        })?;
+        if has_ipv6(endpoint) || !endpoint.switches.is_empty() {
+            netns::within(namespace.as_fd(), || switch(endpoint))??;
+        }
+        configure(&inside.socket, endpoint)
+    })?;
     if let On::Bridge { veth, .. } = &endpoint.on {
         settle(&socket, veth)?;
     }
     Ok(())
+}
+
+fn has_ipv6(endpoint: &Endpoint) -> bool {
+    endpoint.addresses.iter().any(|it| !it.is_ipv4())
 }
 
 /// Asks for an interface. The kernel notices that a pair is up a little later, and until then a bridge forwards nothing of it: the first
@@ -249,23 +259,19 @@ fn once_more(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, er
     }
 }
 
-/// In the container's namespace: what belongs to the interface.
-fn configure(endpoint: &Endpoint) -> Result<()> {
-    let socket = Socket::route()?;
-    let name = &endpoint.interface;
-    let link = link::find(&socket, name)?.ok_or_else(|| NetworkError::NoInterface { name: name.clone() })?;
-    let has_ipv6 = endpoint.addresses.iter().any(|it| !it.is_ipv4());
-    // Before it is switched on, or it asks around for an address of its own.
-    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_ipv6 { "0" } else { "1" })?;
-    // Also without addresses: the container may switch IPv6 on for itself.
-    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
-    if has_ipv6 {
+/// In the container's namespace, before the interface is switched on.
+fn switch(endpoint: &Endpoint) -> Result<()> {
+    if has_ipv6(endpoint) {
         // Nobody else has an address that we gave, so none has to wait a second for others to object.
-        sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
+        sysctl::write_if_there(&format!("net/ipv6/conf/{}/accept_dad", endpoint.interface), "0")?;
     }
-    for (switch, value) in &endpoint.switches {
-        sysctl::write(switch, value)?;
-    }
+    endpoint.switches.iter().try_for_each(|(switch, value)| sysctl::write(switch, value))
+}
+
+/// What belongs to the interface, over a socket of the container's namespace.
+fn configure(socket: &Socket, endpoint: &Endpoint) -> Result<()> {
+    let name = &endpoint.interface;
+    let link = link::find(socket, name)?.ok_or_else(|| NetworkError::NoInterface { name: name.clone() })?;
     let mut batch = Batch::default();
     link::up(&mut batch, name, link.index);
     for address in &endpoint.addresses {
@@ -279,6 +285,6 @@ fn configure(endpoint: &Endpoint) -> Result<()> {
         }
     }
     socket.request(&batch)?;
-    settle(&socket, name)?;
-    route::wait_for_local(&socket, &endpoint.addresses)
+    settle(socket, name)?;
+    route::wait_for_local(socket, &endpoint.addresses)
 }

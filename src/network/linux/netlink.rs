@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
@@ -25,7 +26,7 @@ const INTERRUPTED: u16 = 0x10;
 const SAID: u16 = 1;
 
 /// Room for one datagram of an answer. The kernel fills at most 32 KiB (`NLMSG_GOODSIZE` of a dump).
-const ROOM: usize = 64 << 10;
+const ROOM: usize = 32 << 10;
 /// What a batch of many rules needs; the kernel charges several times the size.
 const BUFFER: libc::c_int = 16 << 20;
 /// Times that a list is asked for again because something changed meanwhile.
@@ -62,12 +63,11 @@ impl Socket {
 
     /// Reads all notices there are, and returns whether there were any. Those that were lost count too.
     pub(crate) fn drain(&self) -> Result<bool> {
-        let mut buffer = vec![0; ROOM];
+        let mut buffer = Vec::with_capacity(ROOM);
         let mut any = false;
         loop {
-            match rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
-                Ok(_) | Err(Errno::NOBUFS) => any = true,
-                Err(Errno::INTR) => {}
+            match self.receive(&mut buffer, RecvFlags::DONTWAIT) {
+                Ok(()) | Err(Errno::NOBUFS) => any = true,
                 Err(Errno::AGAIN) => return Ok(any),
                 Err(errno) => return Err(NetworkError::step("read notices of the kernel")(errno)),
             }
@@ -96,15 +96,14 @@ impl Socket {
         }
         self.send(batch)?;
         let mut first = None;
-        let mut buffer = vec![0; ROOM];
+        let mut buffer = Vec::with_capacity(ROOM);
         loop {
-            let length = match rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::DONTWAIT) {
-                Ok((length, _)) => length.min(buffer.len()),
-                Err(Errno::INTR) => continue,
+            match self.receive(&mut buffer, RecvFlags::DONTWAIT) {
+                Ok(()) => {}
                 Err(Errno::AGAIN) => break,
                 Err(errno) => return Err(NetworkError::step("read the kernel's answer")(errno)),
-            };
-            for message in message::messages(&buffer[..length]) {
+            }
+            for message in message::messages(&buffer) {
                 let error = (message.kind == ERROR).then(|| refusal(&message, batch)).flatten();
                 first = first.or(error);
             }
@@ -130,14 +129,11 @@ impl Socket {
         self.send(batch)?;
         let mut items = Vec::new();
         let mut is_whole = true;
-        let mut buffer = vec![0; ROOM];
+        let mut buffer = Vec::with_capacity(ROOM);
         loop {
-            let length = match rustix::net::recv(&self.fd, buffer.as_mut_slice(), RecvFlags::empty()) {
-                Ok((length, _)) => length.min(buffer.len()),
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(NetworkError::step("read the kernel's answer")(errno)),
-            };
-            for message in message::messages(&buffer[..length]) {
+            self.receive(&mut buffer, RecvFlags::empty())
+                .map_err(NetworkError::step("read the kernel's answer"))?;
+            for message in message::messages(&buffer) {
                 is_whole &= message.flags & INTERRUPTED == 0;
                 match message.kind {
                     ERROR => return refusal(&message, batch).map_or(Ok(is_whole.then_some(items)), Err),
@@ -146,6 +142,12 @@ impl Socket {
                 }
             }
         }
+    }
+
+    /// Reads one datagram, as far as the buffer has room.
+    fn receive(&self, buffer: &mut Vec<u8>, flags: RecvFlags) -> rustix::io::Result<()> {
+        buffer.clear();
+        rustix::io::retry_on_intr(|| rustix::net::recv(&self.fd, spare_capacity(buffer), flags)).map(drop)
     }
 
     fn send(&self, batch: &Batch) -> Result<()> {

@@ -16,6 +16,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space}
 use crate::linux::link;
 use crate::linux::message::Batch;
 use crate::linux::netlink::Socket;
+use crate::linux::sysctl::Switch;
 use crate::{NetworkError, Result};
 
 /// The loopback interface's number in every namespace.
@@ -27,12 +28,69 @@ const NAMESPACES: i64 = 0x6e73_6673;
 /// Room for what runs in another namespace, in units of 16 bytes: 512 KiB, of which only what is used becomes memory.
 const STACK: usize = 32 << 10;
 
+/// A network namespace.
+#[derive(Debug)]
+pub struct Namespace {
+    fd: OwnedFd,
+    /// The way in, where it was opened when the namespace was made.
+    inside: Option<Inside>,
+}
+
+/// What works in a namespace from outside, since it was opened there.
+#[derive(Debug)]
+pub(crate) struct Inside {
+    /// For its links, addresses and routes.
+    pub(crate) socket: Socket,
+    /// What interfaces of IPv6 begin with.
+    disable_ipv6: Option<Switch>,
+    accept_ra: Option<Switch>,
+}
+
+impl Inside {
+    /// To be called in the namespace.
+    fn open() -> Result<Self> {
+        let switch = |name: &str| Switch::open(&format!("net/ipv6/conf/default/{name}"));
+        Ok(Self { socket: Socket::route()?, disable_ipv6: switch("disable_ipv6")?, accept_ra: switch("accept_ra")? })
+    }
+
+    /// Makes interfaces that take no address of their own, and have IPv6 only if they are to have addresses of it. Others that the container makes
+    /// later are as they would be.
+    pub(crate) fn begin<T>(&self, has_ipv6: bool, make: impl FnOnce() -> Result<T>) -> Result<T> {
+        let wanted = [(&self.disable_ipv6, if has_ipv6 { "0" } else { "1" }), (&self.accept_ra, "0")];
+        let mut changed = Vec::new();
+        for (switch, value) in wanted {
+            if let Some(switch) = switch {
+                changed.extend(switch.change(value)?.map(|before| (switch, before)));
+            }
+        }
+        let made = make();
+        let restored = changed.iter().try_for_each(|(switch, before)| switch.change(before).map(drop));
+        made.and_then(|made| restored.map(|()| made))
+    }
+}
+
+impl Namespace {
+    /// Does something with the way in.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&Inside) -> Result<T>) -> Result<T> {
+        match &self.inside {
+            Some(inside) => work(inside),
+            None => work(&within(self.as_fd(), Inside::open)??),
+        }
+    }
+}
+
+impl AsFd for Namespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// Makes a network namespace whose loopback is on, and mounts it on a file that this makes; it lives until [`remove`]. One that is mounted
 /// there already is taken as it is; a file without one is what a call that was cut short left.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn create(path: &Path) -> Result<OwnedFd> {
+pub fn create(path: &Path) -> Result<Namespace> {
     let file = |doing| move |source| NetworkError::File { doing, path: path.to_owned(), source };
     match File::create_new(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -43,7 +101,7 @@ pub fn create(path: &Path) -> Result<OwnedFd> {
         other => drop(other.map_err(file("make"))?),
     }
     let namespace = anonymous()?;
-    let source = format!("/proc/self/fd/{}", namespace.as_raw_fd());
+    let source = format!("/proc/self/fd/{}", namespace.fd.as_raw_fd());
     if let Err(errno) = mount_bind(source, path) {
         let _ = fs::remove_file(path);
         return Err(file("mount a network namespace on")(errno.into()));
@@ -55,17 +113,17 @@ pub fn create(path: &Path) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn anonymous() -> Result<OwnedFd> {
+pub fn anonymous() -> Result<Namespace> {
     aside(
         // SAFETY: a network namespace has no descriptors or memory of this process in it.
         || unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) },
         || {
             let mut batch = Batch::default();
             link::up(&mut batch, "lo", LOOPBACK);
-            Socket::route()?.request(&batch)?;
-            File::open("/proc/self/ns/net")
-                .map(OwnedFd::from)
-                .map_err(NetworkError::step("open a new network namespace"))
+            let inside = Inside::open()?;
+            inside.socket.request(&batch)?;
+            let file = File::open("/proc/self/ns/net").map_err(NetworkError::step("open a new network namespace"))?;
+            Ok(Namespace { fd: file.into(), inside: Some(inside) })
         },
     )?
 }
@@ -74,9 +132,9 @@ pub fn anonymous() -> Result<OwnedFd> {
 ///
 /// # Errors
 /// As open(2).
-pub fn open(path: &Path) -> Result<OwnedFd> {
+pub fn open(path: &Path) -> Result<Namespace> {
     let file = File::open(path).map_err(|source| NetworkError::File { doing: "open", path: path.to_owned(), source })?;
-    Ok(file.into())
+    Ok(Namespace { fd: file.into(), inside: None })
 }
 
 /// Unmounts and removes what [`create`] made; nothing there is as good. Its interfaces go with the last process in it.

@@ -1,7 +1,8 @@
 //! Switches below `/proc/sys`. They are those of the network namespace of whoever opens the file.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::{NetworkError, Result};
@@ -31,6 +32,44 @@ pub(crate) fn write_if_there(name: &str, value: &str) -> Result<()> {
     match write(name, value) {
         Err(NetworkError::File { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
+    }
+}
+
+/// A switch that stays open: that of the namespace where it was opened, whoever writes it.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    file: File,
+    path: PathBuf,
+}
+
+impl Switch {
+    /// Opens a switch; nothing where the kernel has none of that name.
+    ///
+    /// # Errors
+    /// As open(2).
+    pub(crate) fn open(name: &str) -> Result<Option<Self>> {
+        let path = path(name);
+        match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => Ok(Some(Self { file, path })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(NetworkError::File { doing: "open", path, source }),
+        }
+    }
+
+    /// Writes the switch, and returns what it was before; nothing where it had that value.
+    ///
+    /// # Errors
+    /// As read(2) and write(2).
+    pub(crate) fn change(&self, value: &str) -> Result<Option<String>> {
+        let failed = |doing| move |source| NetworkError::File { doing, path: self.path.clone(), source };
+        let mut bytes = [0; 32];
+        let length = self.file.read_at(&mut bytes, 0).map_err(failed("read"))?;
+        let before = String::from_utf8_lossy(&bytes[..length]).trim().to_owned();
+        if before == value {
+            return Ok(None);
+        }
+        self.file.write_all_at(value.as_bytes(), 0).map_err(failed("write"))?;
+        Ok(Some(before))
     }
 }
 

@@ -42,7 +42,7 @@ fn what_a_project_costs() {
     let attach = |it: u8, ipv6| {
         let network = if ipv6 { 101 } else { 1 };
         let wanted = endpoint_of(&it.to_string(), network, it + 2, ipv6);
-        endpoint::attach(namespaces[usize::from(it)].as_fd(), &wanted).unwrap();
+        endpoint::attach(&namespaces[usize::from(it)], &wanted).unwrap();
     };
     print("a container attached", median(30, |it| attach(it, false)), "ms");
     print("a container attached with IPv6", median(30, |it| attach(it + 30, true)), "ms");

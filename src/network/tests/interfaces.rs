@@ -1,6 +1,6 @@
 //! Bridges, endpoints and namespaces, with `ip` as oracle.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Instant;
 
 use rcompose_network::endpoint::{self, On};
@@ -74,6 +74,31 @@ fn containers_of_a_network_reach_each_other_and_the_host() {
 }
 
 #[test]
+fn an_interface_has_ipv6_as_its_network_and_what_the_container_makes_as_the_host() {
+    if !lab::enter() {
+        return;
+    }
+    lab::network(1, true, false);
+    let read = |namespace: &netns::Namespace, of: &str| {
+        let switches = ["disable_ipv6", "accept_ra"].map(|it| format!("/proc/sys/net/ipv6/conf/{of}/{it}")).join(" ");
+        let all = netns::within(namespace.as_fd(), || run(&format!("cat {switches}"))).unwrap();
+        all.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let fresh = read(&netns::anonymous().unwrap(), "default");
+    for (last, has_ipv6, seen) in [(2, true, ["0", "0"]), (3, false, ["1", "0"])] {
+        let one = Container::on(1, last, has_ipv6);
+        assert_eq!(read(&one.namespace, "eth0"), seen, "with IPv6: {has_ipv6}");
+        assert_eq!(read(&one.namespace, "default"), fresh, "with IPv6: {has_ipv6}");
+    }
+    // The same to a namespace that was opened later.
+    let made = netns::anonymous().unwrap();
+    let path = format!("/proc/{}/fd/{}", std::process::id(), made.as_fd().as_raw_fd());
+    let opened = netns::open(std::path::Path::new(&path)).unwrap();
+    endpoint::attach(&opened, &lab::endpoint_of("c4", 1, 4, false)).unwrap();
+    assert_eq!((read(&made, "eth0"), read(&made, "default")), (["1", "0"].map(str::to_owned).to_vec(), fresh));
+}
+
+#[test]
 fn attaching_is_safe_to_repeat_and_replaces_leftovers() {
     if !lab::enter() {
         return;
@@ -81,9 +106,9 @@ fn attaching_is_safe_to_repeat_and_replaces_leftovers() {
     lab::network(1, false, false);
     let wanted = endpoint_of("c", 1, 2, false);
     let (old, new) = (netns::anonymous().unwrap(), netns::anonymous().unwrap());
-    endpoint::attach(old.as_fd(), &wanted).unwrap();
-    endpoint::attach(old.as_fd(), &wanted).unwrap();
-    endpoint::attach(new.as_fd(), &wanted).unwrap();
+    endpoint::attach(&old, &wanted).unwrap();
+    endpoint::attach(&old, &wanted).unwrap();
+    endpoint::attach(&new, &wanted).unwrap();
     assert_eq!(endpoint::interfaces(new.as_fd()).unwrap().len(), 1);
     assert_eq!(endpoint::interfaces(old.as_fd()).unwrap(), []);
     endpoint::detach(new.as_fd(), "eth0").unwrap();
@@ -105,7 +130,7 @@ fn isolated_neighbours_reach_the_bridge_only() {
             };
             *isolated = true;
             let namespace = netns::anonymous().unwrap();
-            endpoint::attach(namespace.as_fd(), &wanted).unwrap();
+            endpoint::attach(&namespace, &wanted).unwrap();
             Container { namespace, address: wanted.addresses[0].address(), address6: None }
         })
         .into();
@@ -124,7 +149,7 @@ fn a_namespace_is_mounted_until_it_is_removed() {
     let before = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
     // What a call that was cut short left is in nobody's way.
     std::fs::write(&path, "").unwrap();
-    let number = |fd: std::os::fd::OwnedFd| rustix::fs::fstat(fd).unwrap().st_ino;
+    let number = |made: netns::Namespace| rustix::fs::fstat(made.as_fd()).unwrap().st_ino;
     let first = number(netns::create(&path).unwrap());
     assert_eq!(number(netns::create(&path).unwrap()), first);
     let inside = netns::within(netns::open(&path).unwrap().as_fd(), || run("ip -o link; readlink /proc/self/ns/net")).unwrap();
@@ -163,7 +188,7 @@ fn macvlan_hangs_on_an_interface_and_ipvlan_says_what_lacks() {
             On::Ipvlan { parent, mode }
         };
         let namespace = netns::anonymous().unwrap();
-        match endpoint::attach(namespace.as_fd(), &wanted) {
+        match endpoint::attach(&namespace, &wanted) {
             Ok(()) => {
                 let seen = netns::within(namespace.as_fd(), || run("ip -d addr")).unwrap();
                 assert!(seen.contains(kind) && seen.contains("172.18.1.2/24"), "{seen}");
@@ -257,7 +282,7 @@ fn a_full_bridge_says_so() {
         let mut wanted = endpoint_of(&number.to_string(), 1, 2, false);
         (wanted.addresses, wanted.gateways, wanted.mac) = (Vec::new(), Vec::new(), None);
         wanted.interface = format!("eth{number}");
-        endpoint::attach(namespace.as_fd(), &wanted).err().map(|error| (number, error.to_string()))
+        endpoint::attach(&namespace, &wanted).err().map(|error| (number, error.to_string()))
     });
     let (number, error) = full.unwrap();
     assert_eq!(number, 1023);

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "unshare of the test's own thread")]
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::Command;
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ pub(crate) fn network(number: u8, has_ipv6: bool, internal: bool) -> rules::Netw
 
 /// A container as far as networks go: a namespace.
 pub(crate) struct Container {
-    pub(crate) namespace: OwnedFd,
+    pub(crate) namespace: netns::Namespace,
     pub(crate) address: IpAddr,
     pub(crate) address6: Option<IpAddr>,
 }
@@ -112,7 +112,7 @@ impl Container {
     pub(crate) fn on(network: u8, last: u8, has_ipv6: bool) -> Self {
         let wanted = endpoint_of(&format!("c{last}"), network, last, has_ipv6);
         let namespace = netns::anonymous().unwrap();
-        endpoint::attach(namespace.as_fd(), &wanted).unwrap();
+        endpoint::attach(&namespace, &wanted).unwrap();
         Self {
             namespace,
             address: wanted.addresses[0].address(),

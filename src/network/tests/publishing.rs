@@ -1,7 +1,6 @@
 //! Published ports, ways out and walls between networks, with real packets.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rcompose_network::endpoint::{self, Endpoint, On};
@@ -31,7 +30,7 @@ fn outside() -> Container {
         switches: Vec::new(),
     };
     let namespace = netns::anonymous().unwrap();
-    endpoint::attach(namespace.as_fd(), &wanted).unwrap();
+    endpoint::attach(&namespace, &wanted).unwrap();
     Container { namespace, address: OUTSIDE.into(), address6: Some(ipv6) }
 }
 

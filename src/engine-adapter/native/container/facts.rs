@@ -50,7 +50,7 @@ pub(super) fn find(native: &Native, container: &Container, root: &Root) -> Resul
     let cdi = descriptions(native, container);
     Ok(Found {
         kernel: kernel(),
-        cpus: std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1)),
+        cpus: cpus(),
         swap_accounting: swap_accounting(&host),
         // A profile that nobody loaded cannot be named.
         apparmor: host.rights.apparmor.then(|| "docker-default".to_owned()).filter(|it| is_loaded(it)),
@@ -74,6 +74,12 @@ fn host() -> Result<Host> {
     }
     let found = rcompose_runtime::host::read().map_err(error::runtime("read what this host is"))?;
     Ok(HOST.get_or_init(|| found).clone())
+}
+
+/// Processors that this process may use; the control group's files are read for it.
+fn cpus() -> u32 {
+    static CPUS: OnceLock<u32> = OnceLock::new();
+    *CPUS.get_or_init(|| std::thread::available_parallelism().map_or(1, |it| u32::try_from(it.get()).unwrap_or(1)))
 }
 
 fn kernel() -> (u32, u32) {

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
 
 use rcompose_engine_adapter::{Attachment, NetworkMode, NetworkName, Result};
 use rcompose_network::endpoint::{self, On};
 use rcompose_network::ipam::Pool;
 use rcompose_network::names::{self, Way};
 use rcompose_network::options::endpoint_switches;
-use rcompose_network::{Cidr, Mac, netns};
+use rcompose_network::netns::{self, Namespace};
+use rcompose_network::{Cidr, Mac, NetworkError};
 
 use super::{Endpoint, Joined, attachments, etc, has_own, lease, leave, own_namespace, ports, refresh};
 use crate::document::{Container, Network};
@@ -120,11 +120,11 @@ pub(super) fn attach(
     container: &Container,
     end: &End,
     interface: &str,
-    namespace: &OwnedFd,
+    namespace: &Namespace,
     leads: [bool; 2],
     mac: Option<&str>,
 ) -> Result<Endpoint> {
-    network::ensure(native, &end.network)?;
+    network::ensure_once(native, &end.network)?;
     let name = &end.network.spec.name;
     let mut made = Endpoint { interface: interface.to_owned(), ..Endpoint::default() };
     let mut addresses = Vec::new();
@@ -172,7 +172,15 @@ pub(super) fn attach(
         switches,
     };
     let what = format!("attach container {} to network {name}", container.name);
-    endpoint::attach(namespace.as_fd(), &wanted).map_err(error::network(&what))?;
+    let attached = match endpoint::attach(namespace, &wanted) {
+        // Somebody took the bridge away since this command looked.
+        Err(NetworkError::NoInterface { .. }) => {
+            network::ensure(native, &end.network)?;
+            endpoint::attach(namespace, &wanted)
+        }
+        other => other,
+    };
+    attached.map_err(error::network(&what))?;
     Ok(made)
 }
 
