@@ -15,68 +15,94 @@ pub struct ContainerSpec {
     /// The image to run.
     pub image: ImageReference,
     /// `os/arch[/variant]` of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// Labels, those of [`crate::labels`] included; the engine adds `config-hash` and `image`, whose values hang on ids.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Annotations for the runtime.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// What runs, and as whom.
     pub process: Process,
     /// Host name; `None` is the engine's default (the short id).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
     /// NIS domain name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub domainname: Option<String>,
     /// Mounts, ordered by target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
     /// Containers (`name[:ro|rw]`) whose mounts come along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes_from: Vec<String>,
     /// Files put in before the start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileMount>,
     /// Where the network stack comes from.
     pub network: NetworkMode,
     /// Container-wide MAC address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_address: Option<String>,
     /// Published ports.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortSpec>,
     /// Exposed ports, `port/protocol`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub expose: BTreeSet<String>,
     /// Name servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<String>,
     /// Options of the resolver.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_options: Vec<String>,
     /// Search domains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_search: Vec<String>,
     /// Further lines of `/etc/hosts`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_hosts: Vec<HostEntry>,
     /// Legacy links on the default bridge, `container:alias`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
     /// Limits and devices.
     pub resources: Resources,
     /// GPUs and the like.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_requests: Vec<DeviceRequest>,
     /// Rights.
     pub security: Security,
     /// Namespaces shared.
     pub namespaces: Namespaces,
     /// Replaces the image's healthcheck.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<rcompose_health::Check>,
     /// What happens when the container ends by itself.
     pub restart: Restart,
     /// Where output goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
     /// Signal that asks the container to end; `None` is the image's, else `SIGTERM`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_signal: Option<String>,
     /// Time between that signal and SIGKILL; `None` is the engine's default (10 s).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_grace: Option<Duration>,
     /// Run a small init as PID 1; `None` is the engine's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub init: Option<bool>,
     /// OCI runtime by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
     /// Isolation technology (Windows).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<String>,
     /// Options of the storage driver.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_opt: BTreeMap<String, String>,
     /// Kernel parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, String>,
     /// Remove the container when it ends.
     pub auto_remove: bool,
@@ -92,14 +118,19 @@ pub struct ContainerSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
     /// Replaces the image's entrypoint; an empty list clears it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entrypoint: Option<Vec<String>>,
     /// Replaces the image's command.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Variables; `None` takes a variable of the image away.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, Option<String>>,
     /// `user[:group]`, names or ids.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Absolute path.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub working_dir: Option<String>,
     /// A pseudo terminal.
     pub tty: bool,
@@ -122,14 +153,19 @@ pub struct HostEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRequest {
     /// Driver, such as `nvidia` or `cdi`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// How many; -1 is all.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
     /// Which, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_ids: Vec<String>,
     /// What they must be able to do, such as `gpu`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// Options of the driver.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -141,16 +177,22 @@ pub struct Security {
     /// The root file system takes no writes.
     pub read_only: bool,
     /// Capabilities added.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cap_add: Vec<String>,
     /// Capabilities dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cap_drop: Vec<String>,
     /// Options such as `no-new-privileges:true`, `seccomp=<profile JSON>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_opt: Vec<String>,
     /// Further groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub group_add: Vec<String>,
     /// `host` leaves the engine's user namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub userns_mode: Option<String>,
     /// Windows credential spec, as the engine takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub credential_spec: Option<String>,
 }
 
@@ -158,12 +200,16 @@ pub struct Security {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespaces {
     /// System V IPC and `/dev/shm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ipc: Option<String>,
     /// Processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pid: Option<String>,
     /// Host and domain name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uts: Option<String>,
     /// Control groups.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<String>,
 }
 
@@ -200,8 +246,10 @@ pub enum Restart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logging {
     /// Driver; `None` is the engine's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// Options of the driver.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -209,8 +257,10 @@ pub struct Logging {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {
     /// Signal; `None` is the container's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
     /// Time before SIGKILL; `None` is the container's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Duration>,
     /// Others go on with its work: nobody new is led to it first, and its open connections have as long as the grace to end. Engines that
     /// do not spread connections stop it at once.

@@ -8,58 +8,85 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resources {
     /// Billionths of a CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nano_cpus: Option<i64>,
     /// CFS period in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_period: Option<i64>,
     /// CFS quota in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<i64>,
     /// Realtime period in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_rt_period: Option<i64>,
     /// Realtime runtime in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_rt_runtime: Option<i64>,
     /// Relative weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_shares: Option<i64>,
     /// CPUs to run on, such as `0-2,4`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpuset: Option<String>,
     /// CPUs usable (Windows).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_count: Option<i64>,
     /// Percent of CPU usable (Windows).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_percent: Option<i64>,
     /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
     /// Bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_reservation: Option<i64>,
     /// Bytes of memory and swap together; -1 is unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_swap: Option<i64>,
     /// 0 to 100.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_swappiness: Option<i64>,
     /// Processes; -1 is unlimited.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pids: Option<i64>,
     /// Bytes of `/dev/shm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub shm_size: Option<i64>,
     /// Leave the OOM killer off.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub oom_kill_disable: Option<bool>,
     /// -1000 to 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub oom_score_adj: Option<i64>,
     /// 10 to 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub blkio_weight: Option<u16>,
     /// Weights by device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_weight_device: Vec<BlkioDevice>,
     /// Bytes a second read, by device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_read_bps: Vec<BlkioDevice>,
     /// Bytes a second written, by device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_write_bps: Vec<BlkioDevice>,
     /// Reads a second, by device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_read_iops: Vec<BlkioDevice>,
     /// Writes a second, by device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_write_iops: Vec<BlkioDevice>,
     /// By name, without `RLIMIT_` and lower-case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ulimits: BTreeMap<String, Ulimit>,
     /// The cgroup to make the container's own under.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup_parent: Option<String>,
     /// Device nodes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceMapping>,
     /// Rules of the device cgroup, such as `c 1:3 mr`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_cgroup_rules: Vec<String>,
 }
 

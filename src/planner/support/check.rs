@@ -109,13 +109,13 @@ fn used_by(service: &Service, tables: &[&'static [Row]], wanted: fn(&Row) -> boo
     if !service.pull_refresh_after.is_empty() {
         value["pull_refresh_after"] = Value::from(service.pull_refresh_after.as_str());
     }
-    let prefix = format!("services.{}", service.name);
-    let rows = tables.iter().copied().flatten().filter(|row| wanted(row));
-    rows.flat_map(|row| {
+    let mut at = format!("services.{}", service.name);
+    let mut found = Vec::new();
+    for row in tables.iter().copied().flatten().filter(|row| wanted(row)) {
         let steps = row.attribute.strip_prefix(SERVICE).unwrap_or(row.attribute);
-        find(row, &value, steps, &prefix)
-    })
-    .collect()
+        find(row, &value, steps, &mut at, &mut found);
+    }
+    found
 }
 
 fn used_at_top(project: &Project, wanted: fn(&Row) -> bool) -> Vec<(&'static Row, String)> {
@@ -130,11 +130,11 @@ fn used_at_top(project: &Project, wanted: fn(&Row) -> bool) -> Vec<(&'static Row
         .into_iter()
         .collect(),
     );
-    top::ROWS
-        .iter()
-        .filter(|row| wanted(row))
-        .flat_map(|row| find(row, &value, row.attribute, ""))
-        .collect()
+    let mut found = Vec::new();
+    for row in top::ROWS.iter().filter(|row| wanted(row)) {
+        find(row, &value, row.attribute, &mut String::new(), &mut found);
+    }
+    found
 }
 
 /// The model leaves out what is not set, so whatever is in its JSON was asked for.
@@ -153,24 +153,40 @@ fn is_never_honoured(row: &Row) -> bool {
     is_checked(row) && matches!(row.support, Support::NoEffect(_) | Support::Refused(_))
 }
 
-/// Finds the places that a row is about, below `at`.
-fn find(row: &'static Row, value: &Value, steps: &str, at: &str) -> Vec<(&'static Row, String)> {
+/// Finds the places that a row is about, below `at`, which is as before afterwards.
+fn find(row: &'static Row, value: &Value, steps: &str, at: &mut String, found: &mut Vec<(&'static Row, String)>) {
     if steps.is_empty() {
-        return if fits(row.when, value) { vec![(row, at.to_owned())] } else { Vec::new() };
+        found.extend(fits(row.when, value).then(|| (row, at.clone())));
+        return;
     }
+    let here = at.len();
     if let Some(rest) = steps.strip_prefix("[]") {
-        let items = value.as_array().into_iter().flatten().enumerate();
-        return items.flat_map(|(index, item)| find(row, item, rest, &format!("{at}[{index}]"))).collect();
+        for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+            at.push_str(&format!("[{index}]"));
+            find(row, item, rest, at, found);
+            at.truncate(here);
+        }
+        return;
     }
     let steps = steps.strip_prefix('.').unwrap_or(steps);
     let end = steps.find(['.', '[']).unwrap_or(steps.len());
     let (step, rest) = steps.split_at(end);
-    let dot = if at.is_empty() { "" } else { "." };
-    let below = |key: &str, value: &Value| find(row, value, rest, &format!("{at}{dot}{key}"));
+    let mut below = |key: &str, value: &Value| {
+        if here > 0 {
+            at.push('.');
+        }
+        at.push_str(key);
+        find(row, value, rest, at, found);
+        at.truncate(here);
+    };
     match value.as_object() {
-        None => Vec::new(),
-        Some(entries) if step == "*" => entries.iter().flat_map(|(key, value)| below(key, value)).collect(),
-        Some(entries) => entries.get(step).map(|value| below(step, value)).unwrap_or_default(),
+        None => {}
+        Some(entries) if step == "*" => entries.iter().for_each(|(key, value)| below(key, value)),
+        Some(entries) => {
+            if let Some(value) = entries.get(step) {
+                below(step, value);
+            }
+        }
     }
 }
 

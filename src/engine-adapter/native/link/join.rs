@@ -7,8 +7,8 @@ use rcompose_engine_adapter::{Attachment, NetworkMode, NetworkName, Result};
 use rcompose_network::endpoint::{self, On};
 use rcompose_network::ipam::Pool;
 use rcompose_network::names::{self, Way};
-use rcompose_network::options::endpoint_switches;
 use rcompose_network::netns::{self, Namespace};
+use rcompose_network::options::endpoint_switches;
 use rcompose_network::{Cidr, Mac, NetworkError};
 
 use super::{Endpoint, Joined, attachments, etc, has_own, lease, leave, own_namespace, ports, refresh};
