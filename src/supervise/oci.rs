@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -102,9 +103,11 @@ impl Launcher for Oci {
     fn make(&self, place: &Place, task: &Task, streams: Option<Streams>) -> Result<Made, String> {
         // In the launching child only: folders that are made to mount on are part of the container, and all in it may enter them.
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-        let bundle = Bundle::read(&task.bundle).map_err(words)?;
-        let host = rcompose_runtime::host::read().map_err(words)?;
+        // This child ends with it all: to take it apart would take longer than to end.
+        let bundle = ManuallyDrop::new(Bundle::read(&task.bundle).map_err(words)?);
+        let host = ManuallyDrop::new(rcompose_runtime::host::read().map_err(words)?);
         let plan = plan::plan(place.name(), &bundle.spec, &bundle.folder, &host, Choices::default()).map_err(words)?;
+        let plan = ManuallyDrop::new(plan);
         // Written first: should this child be killed half way, its groups are known, and with them what is in them.
         let mut known = Known::new(place, &plan);
         known.write(place)?;
@@ -134,7 +137,7 @@ impl Launcher for Oci {
         let master = known.write(place).and_then(|()| master.map_err(|error| format!("receive the terminal: {error}")));
         match master {
             Ok(master) => {
-                let warnings = [plan.warnings, created.warnings].concat();
+                let warnings = [plan.warnings.as_slice(), &created.warnings].concat();
                 Ok(Made { pid: created.pid, pidfd: created.pidfd, master, warnings })
             }
             Err(reason) => {

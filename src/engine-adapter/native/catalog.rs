@@ -86,12 +86,12 @@ impl Places {
 
     /// As [`Places::read`], for one that is only looked at.
     pub(crate) fn shared(&self, id: &str) -> Result<Option<Arc<Container>>> {
-        self.seen.read(&self.container(id).document(), is_readable)
+        self.seen.read(id, &self.container(id).document(), is_readable)
     }
 
     /// As [`Places::shared`], for who asks for its labels and ports alone: these are the same as long as it is there.
     pub(crate) fn labelled(&self, id: &str) -> Result<Option<Arc<Container>>> {
-        self.seen.read_once(&self.container(id).document(), is_readable)
+        self.seen.read_once(id, || self.container(id).document(), is_readable)
     }
 
     /// Finds a container by its name.

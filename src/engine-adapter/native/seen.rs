@@ -11,9 +11,9 @@ use serde::de::DeserializeOwned;
 
 use crate::file::{self, Stamp};
 
-type Files<T> = HashMap<PathBuf, (Stamp, Arc<T>)>;
+type Files<T> = HashMap<String, (Stamp, Arc<T>)>;
 
-/// Files by their path. Others write them too, so each is looked at before it is taken from here.
+/// Files by their container's id. Others write them too, so each is looked at before it is taken from here.
 pub(crate) struct Seen<T>(Arc<Mutex<Files<T>>>);
 
 impl<T> Clone for Seen<T> {
@@ -36,27 +36,32 @@ impl<T> fmt::Debug for Seen<T> {
 
 impl<T: DeserializeOwned> Seen<T> {
     /// Reads a file; nothing where there is none. What `check` refuses is an error each time.
-    pub(crate) fn read(&self, path: &Path, check: impl FnOnce(&T) -> Result<()>) -> Result<Option<Arc<T>>> {
-        let known = self.lock().get(path).cloned();
+    pub(crate) fn read(&self, id: &str, path: &Path, check: impl FnOnce(&T) -> Result<()>) -> Result<Option<Arc<T>>> {
+        let known = self.lock().get(id).cloned();
         if let Some((stamp, found)) = known
             && Stamp::of(path)? == Some(stamp)
         {
             return Ok(Some(found));
         }
         let Some((stamp, found)) = file::read_stamped::<T>(path)? else {
-            self.lock().remove(path);
+            self.lock().remove(id);
             return Ok(None);
         };
         check(&found)?;
         let found = Arc::new(found);
-        self.lock().insert(path.to_owned(), (stamp, Arc::clone(&found)));
+        self.lock().insert(id.to_owned(), (stamp, Arc::clone(&found)));
         Ok(Some(found))
     }
 
     /// As [`Self::read`], but a file that was read once is not looked at again.
-    pub(crate) fn read_once(&self, path: &Path, check: impl FnOnce(&T) -> Result<()>) -> Result<Option<Arc<T>>> {
-        let known = self.lock().get(path).map(|(_, found)| Arc::clone(found));
-        known.map_or_else(|| self.read(path, check), |found| Ok(Some(found)))
+    pub(crate) fn read_once(
+        &self,
+        id: &str,
+        path: impl FnOnce() -> PathBuf,
+        check: impl FnOnce(&T) -> Result<()>,
+    ) -> Result<Option<Arc<T>>> {
+        let known = self.lock().get(id).map(|(_, found)| Arc::clone(found));
+        known.map_or_else(|| self.read(id, &path(), check), |found| Ok(Some(found)))
     }
 
     fn lock(&self) -> MutexGuard<'_, Files<T>> {
@@ -76,7 +81,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("container.json");
         let seen = Seen::<Container>::default();
-        let read = || seen.read(&path, |_| Ok(())).unwrap();
+        let read = || seen.read("a", &path, |_| Ok(())).unwrap();
         assert!(read().is_none());
         let write = |created: u64| {
             let container = Container {

@@ -81,7 +81,7 @@ impl Joined {
 
     /// As [`Joined::read`], where it is only looked at.
     pub(crate) fn shared(places: &Places, container: &Container) -> Result<Arc<Self>> {
-        Ok(places.links.read(&Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
+        Ok(places.links.read(&container.id, &Self::path(places, container), |_| Ok(()))?.unwrap_or_default())
     }
 
     fn write(&self, places: &Places, container: &Container) -> Result<()> {

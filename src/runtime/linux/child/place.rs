@@ -11,25 +11,12 @@ pub(super) const LONGEST: usize = 4096;
 /// Mode of folders and files that a mount lies on.
 const MODE: u32 = 0o755;
 
-/// A path on the stack, as a C string.
-struct Path {
-    bytes: [u8; LONGEST],
-}
-
-impl Path {
-    fn of(path: &[u8]) -> Sys<Self> {
-        let mut bytes = [0; LONGEST];
-        bytes
-            .get_mut(..path.len())
-            .filter(|it| it.len() < LONGEST)
-            .ok_or(Errno(libc::ENAMETOOLONG))?
-            .copy_from_slice(path);
-        Ok(Self { bytes })
-    }
-
-    fn as_c(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
-    }
+/// Makes a C string of a part of a path, in room of the caller's: nothing is allocated here.
+fn c_string<'a>(room: &'a mut [u8; LONGEST], path: &[u8]) -> Sys<&'a CStr> {
+    let within = room.get_mut(..path.len()).filter(|it| it.len() < LONGEST);
+    within.ok_or(Errno(libc::ENAMETOOLONG))?.copy_from_slice(path);
+    room[path.len()] = 0;
+    CStr::from_bytes_until_nul(room).map_err(|_| Errno(libc::EINVAL))
 }
 
 /// Opens a place below the root. `extra` are more `RESOLVE_…` bits.
@@ -56,23 +43,24 @@ pub(super) fn folder(root: RawFd, path: &CStr, extra: u64) -> Sys<RawFd> {
     let bytes = path.to_bytes();
     let mut end = bytes.len();
     // Each part is looked up from the root, so that a link in the middle leads where it would lead inside.
+    let mut room = [0; LONGEST];
     let mut at = loop {
         end = split(&bytes[..end]).0.len();
-        match open(root, Path::of(&bytes[..end])?.as_c(), flags, extra) {
+        match open(root, c_string(&mut room, &bytes[..end])?, flags, extra) {
             Err(Errno(libc::ENOENT)) if end > 0 => {}
             other => break other?,
         }
     };
     while end < bytes.len() {
         end = bytes[end + 1..].iter().position(|byte| *byte == b'/').map_or(bytes.len(), |next| end + 1 + next);
-        let name = Path::of(split(&bytes[..end]).1)?;
+        let name = c_string(&mut room, split(&bytes[..end]).1)?;
         // SAFETY: the name ends with NUL.
-        match check(libc::c_long::from(unsafe { libc::mkdirat(at, name.as_c().as_ptr(), MODE) })) {
+        match check(libc::c_long::from(unsafe { libc::mkdirat(at, name.as_ptr(), MODE) })) {
             // A link that leads to nothing is there already, and is not followed.
             Ok(_) | Err(Errno(libc::EEXIST)) => {}
             Err(errno) => return Err(errno),
         }
-        let next = sys::openat2(at, name.as_c(), flags | libc::O_NOFOLLOW, 0, resolve::BENEATH | resolve::NO_MAGICLINKS)?;
+        let next = sys::openat2(at, name, flags | libc::O_NOFOLLOW, 0, resolve::BENEATH | resolve::NO_MAGICLINKS)?;
         sys::close(at);
         at = next;
     }
@@ -80,10 +68,11 @@ pub(super) fn folder(root: RawFd, path: &CStr, extra: u64) -> Sys<RawFd> {
 }
 
 /// Opens the folder that a place is in, made where missing, and returns the place's name.
-fn parent(root: RawFd, path: &CStr) -> Sys<(RawFd, Path)> {
+fn parent(root: RawFd, path: &CStr) -> Sys<(RawFd, &CStr)> {
     let (above, name) = split(path.to_bytes());
-    let above = Path::of(above)?;
-    Ok((folder(root, above.as_c(), 0)?, Path::of(name)?))
+    let name = &path.to_bytes_with_nul()[path.to_bytes().len() - name.len()..];
+    let name = CStr::from_bytes_with_nul(name).map_err(|_| Errno(libc::EINVAL))?;
+    Ok((folder(root, c_string(&mut [0; LONGEST], above)?, 0)?, name))
 }
 
 /// Opens the place of a mount, made as a folder or as an empty file where missing.
@@ -97,9 +86,9 @@ pub(super) fn mount_point(root: RawFd, path: &CStr, is_folder: bool, extra: u64)
     }
     let (above, name) = parent(root, path)?;
     let flags = libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_WRONLY;
-    let made = sys::openat2(above, name.as_c(), flags, MODE, resolve::BENEATH | resolve::NO_MAGICLINKS)?;
+    let made = sys::openat2(above, name, flags, MODE, resolve::BENEATH | resolve::NO_MAGICLINKS)?;
     sys::close(made);
-    let opened = sys::openat2(above, name.as_c(), libc::O_PATH | libc::O_NOFOLLOW, 0, resolve::BENEATH | resolve::NO_MAGICLINKS);
+    let opened = sys::openat2(above, name, libc::O_PATH | libc::O_NOFOLLOW, 0, resolve::BENEATH | resolve::NO_MAGICLINKS);
     sys::close(above);
     opened
 }
@@ -109,11 +98,11 @@ pub(super) fn plain_file(root: RawFd, path: &CStr) -> Sys<RawFd> {
     let (above, name) = parent(root, path)?;
     let how = resolve::BENEATH | resolve::NO_MAGICLINKS | resolve::NO_SYMLINKS;
     let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    let opened = match sys::openat2(above, name.as_c(), flags, 0, how) {
+    let opened = match sys::openat2(above, name, flags, 0, how) {
         Err(Errno(libc::ENOENT)) => {
-            let made = sys::openat2(above, name.as_c(), libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_WRONLY, 0o666, how)?;
+            let made = sys::openat2(above, name, libc::O_CREAT | libc::O_EXCL | libc::O_NOFOLLOW | libc::O_WRONLY, 0o666, how)?;
             sys::close(made);
-            sys::openat2(above, name.as_c(), flags, 0, how)
+            sys::openat2(above, name, flags, 0, how)
         }
         other => other,
     };
@@ -126,10 +115,10 @@ pub(super) fn symlink(root: RawFd, path: &CStr, to: &CStr, replace: bool) -> Sys
     let (above, name) = parent(root, path)?;
     if replace {
         // SAFETY: the name ends with NUL. Where nothing is there, nothing goes.
-        unsafe { libc::unlinkat(above, name.as_c().as_ptr(), 0) };
+        unsafe { libc::unlinkat(above, name.as_ptr(), 0) };
     }
     // SAFETY: both end with NUL.
-    let made = check(libc::c_long::from(unsafe { libc::symlinkat(to.as_ptr(), above, name.as_c().as_ptr()) }));
+    let made = check(libc::c_long::from(unsafe { libc::symlinkat(to.as_ptr(), above, name.as_ptr()) }));
     sys::close(above);
     match made {
         Ok(_) | Err(Errno(libc::EEXIST)) => Ok(()),
@@ -141,21 +130,25 @@ pub(super) fn symlink(root: RawFd, path: &CStr, to: &CStr, replace: bool) -> Sys
 pub(super) fn node(root: RawFd, path: &CStr, mode: u32, number: u64, owner: (u32, u32)) -> Sys<()> {
     let (above, name) = parent(root, path)?;
     // SAFETY: the name ends with NUL.
-    let made = check(libc::c_long::from(unsafe { libc::mknodat(above, name.as_c().as_ptr(), mode, number) }));
-    let how = resolve::BENEATH | resolve::NO_MAGICLINKS | resolve::NO_SYMLINKS;
-    let opened = sys::openat2(above, name.as_c(), libc::O_PATH | libc::O_NOFOLLOW, 0, how)?;
-    let found = sys::stat(opened)?;
-    sys::close(opened);
+    let made = check(libc::c_long::from(unsafe { libc::mknodat(above, name.as_ptr(), mode, number) }));
     match made {
-        Err(Errno(libc::EEXIST)) if found.st_rdev == number && sys::is(&found, mode & libc::S_IFMT) => {}
+        Err(Errno(libc::EEXIST)) => {
+            let how = resolve::BENEATH | resolve::NO_MAGICLINKS | resolve::NO_SYMLINKS;
+            let opened = sys::openat2(above, name, libc::O_PATH | libc::O_NOFOLLOW, 0, how)?;
+            let found = sys::stat(opened)?;
+            sys::close(opened);
+            if found.st_rdev != number || !sys::is(&found, mode & libc::S_IFMT) {
+                return Err(Errno(libc::EEXIST));
+            }
+        }
         Err(errno) => return Err(errno),
         Ok(_) => {
             // Past the umask of whoever called.
             // SAFETY: the name ends with NUL, and the node was made a moment ago.
-            check(libc::c_long::from(unsafe { libc::fchmodat(above, name.as_c().as_ptr(), mode & 0o7777, 0) }))?;
+            check(libc::c_long::from(unsafe { libc::fchmodat(above, name.as_ptr(), mode & 0o7777, 0) }))?;
             if owner != (0, 0) {
                 // SAFETY: as above; a link is not followed.
-                let changed = unsafe { libc::fchownat(above, name.as_c().as_ptr(), owner.0, owner.1, libc::AT_SYMLINK_NOFOLLOW) };
+                let changed = unsafe { libc::fchownat(above, name.as_ptr(), owner.0, owner.1, libc::AT_SYMLINK_NOFOLLOW) };
                 check(libc::c_long::from(changed))?;
             }
         }

@@ -17,10 +17,11 @@ pub(super) fn walk(errand: &Errand<'_>) -> Done {
         return Ok(());
     };
     at(attach(root), "put the root into the mount namespace")?;
+    let mut nothing = None;
     for (number, step) in errand.steps.iter().enumerate() {
         let done = match &step.act {
             Act::ContainerHooks => hooks::run_all(errand, errand.container_hooks),
-            act => follow(errand, root, act),
+            act => follow(errand, root, act, &mut nothing),
         };
         done.map_err(|errno| Failure { kind: Kind::Failed, errno, text: Text::Step(number) })?;
     }
@@ -41,7 +42,8 @@ fn attach(root: RawFd) -> Sys<()> {
     Ok(())
 }
 
-fn follow(errand: &Errand<'_>, root: RawFd, act: &Act) -> Sys<()> {
+/// Follows a step. `nothing` is an empty folder that lies over others, once there is one.
+fn follow(errand: &Errand<'_>, root: RawFd, act: &Act, nothing: &mut Option<RawFd>) -> Sys<()> {
     match act {
         Act::Keyring(name) => keyring(name),
         Act::Loopback => loopback(),
@@ -68,7 +70,7 @@ fn follow(errand: &Errand<'_>, root: RawFd, act: &Act) -> Sys<()> {
         Act::Console => console::make(errand, Some(root)),
         Act::Sysctl { file, text } => sysctl(errand, file, text),
         Act::ReadOnly(target) => read_only(root, target),
-        Act::Mask(target) => mask(root, target),
+        Act::Mask(target) => mask(root, target, nothing),
         Act::ReadOnlyRoot => sys::mount_setattr(root, false, MountAttributes { set: attr::RDONLY, ..MountAttributes::default() }),
         Act::EnterRoot { chroot, propagation } => {
             if !errand.groups_first {
@@ -226,13 +228,16 @@ fn read_only(root: RawFd, target: &CStr) -> Sys<()> {
     Ok(())
 }
 
-/// A file is hidden by the host's own null device, checked, and a folder by an empty file system. The image's `/dev/null` is not asked
-/// (CVE-2025-31133).
-fn mask(root: RawFd, target: &CStr) -> Sys<()> {
+/// A file is hidden by the host's own null device, checked, and a folder by an empty file system, one for all of them: to make one takes longer
+/// than all else about it. The image's `/dev/null` is not asked (CVE-2025-31133).
+fn mask(root: RawFd, target: &CStr, nothing: &mut Option<RawFd>) -> Sys<()> {
     let Some(opened) = existing(root, target)? else {
         return Ok(());
     };
-    let cover = if sys::is(&sys::stat(opened)?, libc::S_IFDIR) {
+    let is_folder = sys::is(&sys::stat(opened)?, libc::S_IFDIR);
+    let cover = if is_folder && let Some(nothing) = *nothing {
+        sys::open_tree(nothing, c"", tree_flag::CLONE | tree_flag::EMPTY_PATH)?
+    } else if is_folder {
         let context = sys::fsopen(c"tmpfs")?;
         sys::fsconfig_text(context, c"source", c"tmpfs")?;
         sys::fsconfig_flag(context, c"ro")?;
@@ -248,7 +253,12 @@ fn mask(root: RawFd, target: &CStr) -> Sys<()> {
         cover
     };
     sys::move_mount(cover, opened)?;
-    sys::close(cover);
+    if is_folder && nothing.is_none() {
+        // It goes with the program that comes: only what lies somewhere already can be taken again.
+        *nothing = Some(cover);
+    } else {
+        sys::close(cover);
+    }
     sys::close(opened);
     Ok(())
 }
