@@ -89,7 +89,7 @@ impl Places {
         self.seen.read(id, &self.container(id).document(), is_readable)
     }
 
-    /// As [`Places::shared`], for who asks for its labels and ports alone: these are the same as long as it is there.
+    /// As [`Places::shared`], but as it was when this process read it: its labels and what was asked for are the same as long as it is there.
     pub(crate) fn labelled(&self, id: &str) -> Result<Option<Arc<Container>>> {
         self.seen.read_once(id, || self.container(id).document(), is_readable)
     }

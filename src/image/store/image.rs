@@ -47,6 +47,20 @@ impl Store {
         self.whole(record, names)
     }
 
+    /// Returns the folders of an image's layers, the uppermost first, and reads nothing else of it.
+    ///
+    /// # Errors
+    /// There is no such image, or its record cannot be read.
+    pub fn layers(&self, id: &str) -> Result<Vec<PathBuf>, ImageError> {
+        let missing = || ImageError::NoSuchImage { name: id.to_owned() };
+        let digest = Digest::from_hex(id.strip_prefix("sha256:").unwrap_or(id)).ok_or_else(missing)?;
+        Ok(self.folders(&self.record(&digest)?.ok_or_else(missing)?))
+    }
+
+    fn folders(&self, record: &Record) -> Vec<PathBuf> {
+        record.layers.iter().rev().map(|layer| self.layer_folder(&layer.diff_id)).collect()
+    }
+
     /// Returns all images, those added last first.
     pub fn images(&self) -> Result<Vec<Image>, ImageError> {
         let mut records = self.records()?;
@@ -65,7 +79,7 @@ impl Store {
     fn whole(&self, record: Record, names: Vec<Reference>) -> Result<Image, ImageError> {
         let bytes = self.read_blob(&record.id, LARGEST_CONFIG, &format!("image {}", record.id.short()))?;
         let config = Config::parse(&bytes)?;
-        let layers = record.layers.iter().rev().map(|layer| self.layer_folder(&layer.diff_id)).collect();
+        let layers = self.folders(&record);
         Ok(Image { id: record.id, config, layers, names, record })
     }
 

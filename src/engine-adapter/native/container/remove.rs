@@ -164,7 +164,8 @@ impl Odd {
         let mut odd = Self::default();
         let mut names: BTreeSet<String> = file::names(&places.names())?.into_iter().collect();
         for id in places.ids()? {
-            match places.shared(&id)? {
+            // What looks odd is looked at again with the lock held.
+            match places.labelled(&id)? {
                 None => odd.half.push(id),
                 Some(container) if !names.remove(container.name.as_str()) => odd.nameless.push(id),
                 Some(_) => {}

@@ -45,17 +45,17 @@ pub(crate) fn start(native: &Native, name: &ContainerName) -> Result<()> {
 fn begin(native: &Native, container: &Container) -> Result<()> {
     let places = &native.places;
     let place = places.container(&container.id);
-    let image = native.images.find(container.image_id.as_str()).map_err(error::image)?;
+    let below = native.images.layers(container.image_id.as_str()).map_err(error::image)?;
     // What the container changed is on top, as one more layer: an upper folder belongs to one overlay at a time, the shim's.
     let upper = place.upper();
-    let layers: Vec<&Path> = std::iter::once(upper.as_path()).chain(image.layers.iter().map(PathBuf::as_path)).collect();
+    let layers: Vec<&Path> = std::iter::once(upper.as_path()).chain(below.iter().map(PathBuf::as_path)).collect();
     let found = facts::find(native, container, &Root::open(&layers)?)?;
     let lowered = lower(native, container, &found)?;
     native.remarks.add(container, lowered.warnings.iter().cloned());
     file::private(&place.bundle())?;
     let text = serde_json::to_vec(&lowered.spec).map_err(|it| error::malformed(&place.bundle(), it))?;
     file::write_volatile(&place.bundle().join("config.json"), &text)?;
-    let task = task(native, container, &lowered, &found, Layers { lower: image.layers, upper: place.upper(), work: place.work() })?;
+    let task = task(native, container, &lowered, &found, Layers { lower: below, upper: place.upper(), work: place.work() })?;
     let shim = places.shim(container.project(), &container.id)?;
     task.write(&shim).map_err(error::supervise("write down what the shim is to do"))?;
     let client = native.client(container);

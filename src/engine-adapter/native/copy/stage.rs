@@ -83,8 +83,8 @@ fn is_read_only(mount: &rcompose_engine_adapter::Mount) -> bool {
 fn apart<T>(native: &Native, container: &Container, pieces: &[Piece], work: impl FnOnce(OwnedFd) -> Result<T>) -> Result<T> {
     mounts_apart().map_err(error::runtime("look into a container that does not run"))?;
     let place = native.places.container(&container.id);
-    let image = native.images.find(container.image_id.as_str()).map_err(error::image)?;
-    let layers: Vec<&Path> = image.layers.iter().map(PathBuf::as_path).collect();
+    let below = native.images.layers(container.image_id.as_str()).map_err(error::image)?;
+    let layers: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
     let (upper, workdir) = (place.upper(), place.work());
     let wanted = overlay::Overlay { lower: &layers, upper: Some((&upper, &workdir)), userxattr: false };
     let root = overlay::mount(&wanted).map_err(error::runtime("put the container's files together"))?;
