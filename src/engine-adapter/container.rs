@@ -18,10 +18,8 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
     /// Labels, those of [`crate::labels`] included; the engine adds `config-hash` and `image`, whose values hang on ids.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Annotations for the runtime.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// What runs, and as whom.
     pub process: Process,
@@ -32,13 +30,10 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domainname: Option<String>,
     /// Mounts, ordered by target.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
     /// Containers (`name[:ro|rw]`) whose mounts come along.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes_from: Vec<String>,
     /// Files put in before the start.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileMount>,
     /// Where the network stack comes from.
     pub network: NetworkMode,
@@ -46,30 +41,22 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac_address: Option<String>,
     /// Published ports.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortSpec>,
     /// Exposed ports, `port/protocol`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub expose: BTreeSet<String>,
     /// Name servers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns: Vec<String>,
     /// Options of the resolver.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_options: Vec<String>,
     /// Search domains.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dns_search: Vec<String>,
     /// Further lines of `/etc/hosts`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extra_hosts: Vec<HostEntry>,
     /// Legacy links on the default bridge, `container:alias`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
     /// Limits and devices.
     pub resources: Resources,
     /// GPUs and the like.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_requests: Vec<DeviceRequest>,
     /// Rights.
     pub security: Security,
@@ -99,10 +86,8 @@ pub struct ContainerSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub isolation: Option<String>,
     /// Options of the storage driver.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub storage_opt: BTreeMap<String, String>,
     /// Kernel parameters.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctls: BTreeMap<String, String>,
     /// Remove the container when it ends.
     pub auto_remove: bool,
@@ -124,7 +109,6 @@ pub struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
     /// Variables; `None` takes a variable of the image away.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, Option<String>>,
     /// `user[:group]`, names or ids.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,13 +143,10 @@ pub struct DeviceRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<i64>,
     /// Which, by id.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_ids: Vec<String>,
     /// What they must be able to do, such as `gpu`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
     /// Options of the driver.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -177,16 +158,12 @@ pub struct Security {
     /// The root file system takes no writes.
     pub read_only: bool,
     /// Capabilities added.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cap_add: Vec<String>,
     /// Capabilities dropped.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cap_drop: Vec<String>,
     /// Options such as `no-new-privileges:true`, `seccomp=<profile JSON>`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub security_opt: Vec<String>,
     /// Further groups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub group_add: Vec<String>,
     /// `host` leaves the engine's user namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,7 +226,6 @@ pub struct Logging {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// Options of the driver.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
 }
 

@@ -138,26 +138,20 @@ pub enum ImageProgress {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageConfig {
     /// Entrypoint.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
     /// Command.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// Variables.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
     /// `user[:group]`.
     pub user: String,
     /// Absolute path.
     pub working_dir: String,
     /// Labels.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Exposed ports, `port/protocol`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub expose: BTreeSet<String>,
     /// Paths that get an anonymous volume.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub volumes: BTreeSet<String>,
     /// Signal that asks a container to end.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -83,7 +83,6 @@ pub struct Attachment {
     /// The network.
     pub network: NetworkName,
     /// Names that others on this network find the container by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
     /// Static address.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +91,6 @@ pub struct Attachment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipv6_address: Option<String>,
     /// Further addresses.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link_local_ips: Vec<String>,
     /// Fixed MAC address on this network.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,10 +102,8 @@ pub struct Attachment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_priority: Option<i64>,
     /// Options of the driver for this endpoint.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub driver_opts: BTreeMap<String, String>,
     /// Legacy links, `container:alias`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
 }
 

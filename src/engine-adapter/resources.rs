@@ -62,31 +62,23 @@ pub struct Resources {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blkio_weight: Option<u16>,
     /// Weights by device.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_weight_device: Vec<BlkioDevice>,
     /// Bytes a second read, by device.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_read_bps: Vec<BlkioDevice>,
     /// Bytes a second written, by device.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_write_bps: Vec<BlkioDevice>,
     /// Reads a second, by device.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_read_iops: Vec<BlkioDevice>,
     /// Writes a second, by device.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blkio_write_iops: Vec<BlkioDevice>,
     /// By name, without `RLIMIT_` and lower-case.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ulimits: BTreeMap<String, Ulimit>,
     /// The cgroup to make the container's own under.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cgroup_parent: Option<String>,
     /// Device nodes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<DeviceMapping>,
     /// Rules of the device cgroup, such as `c 1:3 mr`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub device_cgroup_rules: Vec<String>,
 }
 

@@ -103,6 +103,12 @@ impl NetworkError {
         |source| Self::Step { doing: doing.into(), source: source.into() }
     }
 
+    /// Whether an interface that is needed was not there.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoInterface { .. }) || self.errno() == Some(libc::ENODEV)
+    }
+
     /// The error number of the kernel, where there is one.
     pub fn errno(&self) -> Option<i32> {
         match self {

@@ -147,7 +147,12 @@ fn shown(value: &Value) -> Shown {
 }
 
 fn hide(change: &mut FieldChange, private: &BTreeSet<&str>) {
-    let Some(key) = change.path.strip_prefix("environment.") else {
+    let Some(key) = change.path.strip_prefix("environment") else {
+        return;
+    };
+    // All of it at once may hold whatever must not be seen.
+    let Some(key) = key.strip_prefix('.') else {
+        (change.from, change.to) = (Shown::Hidden, Shown::Hidden);
         return;
     };
     let credentials = [&change.from, &change.to]

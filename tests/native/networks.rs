@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
+use std::time::Duration;
 
+use rcompose_engine_adapter::{ContainerName, Engine as _, Stop};
 use rcompose_network::netns;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -119,4 +121,27 @@ fn what_nothing_can_hang_on_is_said_before_a_network_is_there() {
         project.ok(&["down"]);
         assert_nothing_left(&ground, &project.name);
     }
+}
+
+#[tokio::test]
+async fn a_bridge_that_somebody_took_away_comes_again_with_the_next_start() {
+    let Some(ground) = Ground::new() else { return };
+    let text = "services:\n  one: &one {image: 'rcompose-test/shell:1', command: [sleep, '1000'], init: true}\n  two: *one\n";
+    let project = Project::new(&ground, "bridgeless", text);
+    project.ok(&["up", "-d"]);
+    let name = |service: &str| ContainerName::from(format!("{}-{service}-1", project.name));
+    let stop = Stop { grace: Some(Duration::ZERO), ..Stop::default() };
+    for service in ["one", "two"] {
+        let name = name(service);
+        ground.native.stop_container(&name, &stop).await.unwrap();
+        ground.native.start_container(&name).await.unwrap();
+        // The engine of this test has looked at the network by now.
+        let bridge = rcompose_network::names::bridge(&format!("{}_default", project.name));
+        assert!(run(&format!("ip link del {bridge}")));
+    }
+    // Those whose ends it took along are started again.
+    project.ok(&["restart", "-t", "0"]);
+    project.ok(&["exec", "-T", "one", "ping", "-c", "1", "-W", "5", "two"]);
+    project.ok(&["down", "-t", "0"]);
+    assert_nothing_left(&ground, &project.name);
 }

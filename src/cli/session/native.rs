@@ -39,7 +39,10 @@ pub(super) fn ahead(caller: &Caller, globals: &Globals, verb: &str) -> Ahead {
     let looks = matches!(verb, "up" | "create" | "plan" | "down" | "ps" | "start" | "stop" | "restart");
     let may_be_ours = globals.engine.is_none_or(|it| it != EngineChoice::Docker) && rustix::process::geteuid().is_root();
     if looks && may_be_ours {
-        Ahead::read(&root(caller), &run(caller))
+        let ahead = Ahead::read(&root(caller), &run(caller));
+        // The process ends with the verb, and to take apart what it knows of hundreds of containers would take it longer than to end.
+        std::mem::forget(ahead.clone());
+        ahead
     } else {
         Ahead::default()
     }

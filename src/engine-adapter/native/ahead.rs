@@ -20,8 +20,6 @@ impl Ahead {
     #[must_use]
     pub fn read(root: &Path, run: &Path) -> Self {
         let ahead = Self::default();
-        // A command reads ahead once, and to take apart what it knows of hundreds of containers would take it longer than to end.
-        std::mem::forget(ahead.clone());
         let places = ahead.clone().places(root, run);
         if places.containers().is_dir() {
             let read = move || {

@@ -72,16 +72,19 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 /// When the kernel refuses or lacks the kind of interface, what it hangs on is not there, or the bridge is full.
 pub fn attach(namespace: &Namespace, endpoint: &Endpoint) -> Result<()> {
     let socket = Socket::route()?;
-    namespace.with(|inside| {
-        inside.begin(has_ipv6(endpoint), || match make(&socket, namespace.as_fd(), endpoint) {
-            Err(error) if error.errno() == Some(libc::EEXIST) => again(&socket, namespace.as_fd(), endpoint, error),
-            other => other,
-        })?;
-        if has_ipv6(endpoint) || !endpoint.switches.is_empty() {
-            netns::within(namespace.as_fd(), || switch(endpoint))??;
-        }
-        configure(&inside.socket, endpoint)
-    })?;
+    let make = || match make(&socket, namespace.as_fd(), endpoint) {
+        Err(error) if error.errno() == Some(libc::EEXIST) => again(&socket, namespace.as_fd(), endpoint, error).map(|()| false),
+        other => other.map(|()| true),
+    };
+    // Where somebody is in it already, what his own interfaces begin with is his.
+    let is_new = match namespace.new() {
+        Some(inside) => inside.begin(has_ipv6(endpoint), make)?,
+        None => make().map(|_| false)?,
+    };
+    if !is_new || has_ipv6(endpoint) || !endpoint.switches.is_empty() {
+        netns::within(namespace.as_fd(), || switch(endpoint))??;
+    }
+    namespace.with(|inside| configure(inside, endpoint))?;
     if let On::Bridge { veth, .. } = &endpoint.on {
         settle(&socket, veth)?;
     }
@@ -259,11 +262,15 @@ fn once_more(socket: &Socket, namespace: BorrowedFd<'_>, endpoint: &Endpoint, er
     }
 }
 
-/// In the container's namespace, before the interface is switched on.
+/// In the container's namespace, before the interface is switched on, or it asks around for an address of its own.
 fn switch(endpoint: &Endpoint) -> Result<()> {
-    if has_ipv6(endpoint) {
+    let (name, has_ipv6) = (&endpoint.interface, has_ipv6(endpoint));
+    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/disable_ipv6"), if has_ipv6 { "0" } else { "1" })?;
+    // Also without addresses: the container may switch IPv6 on for itself.
+    sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_ra"), "0")?;
+    if has_ipv6 {
         // Nobody else has an address that we gave, so none has to wait a second for others to object.
-        sysctl::write_if_there(&format!("net/ipv6/conf/{}/accept_dad", endpoint.interface), "0")?;
+        sysctl::write_if_there(&format!("net/ipv6/conf/{name}/accept_dad"), "0")?;
     }
     endpoint.switches.iter().try_for_each(|(switch, value)| sysctl::write(switch, value))
 }

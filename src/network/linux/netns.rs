@@ -32,8 +32,8 @@ const STACK: usize = 32 << 10;
 #[derive(Debug)]
 pub struct Namespace {
     fd: OwnedFd,
-    /// The way in, where it was opened when the namespace was made.
-    inside: Option<Inside>,
+    /// The way in, where it was made here: nobody is in it yet.
+    new: Option<Inside>,
 }
 
 /// What works in a namespace from outside, since it was opened there.
@@ -42,39 +42,44 @@ pub(crate) struct Inside {
     /// For its links, addresses and routes.
     pub(crate) socket: Socket,
     /// What interfaces of IPv6 begin with.
-    disable_ipv6: Option<Switch>,
-    accept_ra: Option<Switch>,
+    disable_ipv6: Switch,
+    accept_ra: Switch,
 }
 
 impl Inside {
     /// To be called in the namespace.
     fn open() -> Result<Self> {
         let switch = |name: &str| Switch::open(&format!("net/ipv6/conf/default/{name}"));
-        Ok(Self { socket: Socket::route()?, disable_ipv6: switch("disable_ipv6")?, accept_ra: switch("accept_ra")? })
+        Ok(Self { socket: Socket::route()?, disable_ipv6: switch("disable_ipv6"), accept_ra: switch("accept_ra") })
     }
 
     /// Makes interfaces that take no address of their own, and have IPv6 only if they are to have addresses of it. Others that the container makes
     /// later are as they would be.
     pub(crate) fn begin<T>(&self, has_ipv6: bool, make: impl FnOnce() -> Result<T>) -> Result<T> {
-        let wanted = [(&self.disable_ipv6, if has_ipv6 { "0" } else { "1" }), (&self.accept_ra, "0")];
-        let mut changed = Vec::new();
-        for (switch, value) in wanted {
-            if let Some(switch) = switch {
-                changed.extend(switch.change(value)?.map(|before| (switch, before)));
-            }
-        }
-        let made = make();
-        let restored = changed.iter().try_for_each(|(switch, before)| switch.change(before).map(drop));
-        made.and_then(|made| restored.map(|()| made))
+        let disabled = if has_ipv6 { "0" } else { "1" };
+        changed(&self.disable_ipv6, disabled, || changed(&self.accept_ra, "0", make))
     }
 }
 
+/// Does something while a switch has a value, and then gives it back its own.
+fn changed<T>(switch: &Switch, value: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let before = switch.change(value)?;
+    let done = work();
+    let restored = before.map_or(Ok(None), |before| switch.change(&before));
+    done.and_then(|done| restored.map(|_| done))
+}
+
 impl Namespace {
-    /// Does something with the way in.
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&Inside) -> Result<T>) -> Result<T> {
-        match &self.inside {
-            Some(inside) => work(inside),
-            None => work(&within(self.as_fd(), Inside::open)??),
+    /// The way in, where it was made here.
+    pub(crate) fn new(&self) -> Option<&Inside> {
+        self.new.as_ref()
+    }
+
+    /// Does something with a socket of the namespace.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&Socket) -> Result<T>) -> Result<T> {
+        match &self.new {
+            Some(inside) => work(&inside.socket),
+            None => work(&within(self.as_fd(), Socket::route)??),
         }
     }
 }
@@ -123,7 +128,7 @@ pub fn anonymous() -> Result<Namespace> {
             let inside = Inside::open()?;
             inside.socket.request(&batch)?;
             let file = File::open("/proc/self/ns/net").map_err(NetworkError::step("open a new network namespace"))?;
-            Ok(Namespace { fd: file.into(), inside: Some(inside) })
+            Ok(Namespace { fd: file.into(), new: Some(inside) })
         },
     )?
 }
@@ -134,7 +139,7 @@ pub fn anonymous() -> Result<Namespace> {
 /// As open(2).
 pub fn open(path: &Path) -> Result<Namespace> {
     let file = File::open(path).map_err(|source| NetworkError::File { doing: "open", path: path.to_owned(), source })?;
-    Ok(Namespace { fd: file.into(), inside: None })
+    Ok(Namespace { fd: file.into(), new: None })
 }
 
 /// Unmounts and removes what [`create`] made; nothing there is as good. Its interfaces go with the last process in it.

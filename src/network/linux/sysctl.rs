@@ -1,7 +1,7 @@
 //! Switches below `/proc/sys`. They are those of the network namespace of whoever opens the file.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -38,37 +38,40 @@ pub(crate) fn write_if_there(name: &str, value: &str) -> Result<()> {
 /// A switch that stays open: that of the namespace where it was opened, whoever writes it.
 #[derive(Debug)]
 pub(crate) struct Switch {
-    file: File,
+    /// Nothing where the kernel has none of that name.
+    file: io::Result<Option<File>>,
     path: PathBuf,
 }
 
 impl Switch {
-    /// Opens a switch; nothing where the kernel has none of that name.
-    ///
-    /// # Errors
-    /// As open(2).
-    pub(crate) fn open(name: &str) -> Result<Option<Self>> {
+    /// Opens a switch. What keeps it from being opened counts once it must be changed.
+    pub(crate) fn open(name: &str) -> Self {
         let path = path(name);
-        match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => Ok(Some(Self { file, path })),
+        let opened = OpenOptions::new().read(true).write(true).open(&path).map(Some);
+        let file = match opened {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(NetworkError::File { doing: "open", path, source }),
-        }
+            other => other,
+        };
+        Self { file, path }
     }
 
-    /// Writes the switch, and returns what it was before; nothing where it had that value.
+    /// Writes the switch, and returns what it was before; nothing where it had that value, or is not there.
     ///
     /// # Errors
-    /// As read(2) and write(2).
+    /// As open(2), read(2) and write(2).
     pub(crate) fn change(&self, value: &str) -> Result<Option<String>> {
         let failed = |doing| move |source| NetworkError::File { doing, path: self.path.clone(), source };
+        let again = |error: &io::Error| error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        let Some(file) = self.file.as_ref().map_err(again).map_err(failed("open"))? else {
+            return Ok(None);
+        };
         let mut bytes = [0; 32];
-        let length = self.file.read_at(&mut bytes, 0).map_err(failed("read"))?;
+        let length = file.read_at(&mut bytes, 0).map_err(failed("read"))?;
         let before = String::from_utf8_lossy(&bytes[..length]).trim().to_owned();
         if before == value {
             return Ok(None);
         }
-        self.file.write_all_at(value.as_bytes(), 0).map_err(failed("write"))?;
+        file.write_all_at(value.as_bytes(), 0).map_err(failed("write"))?;
         Ok(Some(before))
     }
 }

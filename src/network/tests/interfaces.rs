@@ -96,6 +96,13 @@ fn an_interface_has_ipv6_as_its_network_and_what_the_container_makes_as_the_host
     let opened = netns::open(std::path::Path::new(&path)).unwrap();
     endpoint::attach(&opened, &lab::endpoint_of("c4", 1, 4, false)).unwrap();
     assert_eq!((read(&made, "eth0"), read(&made, "default")), (["1", "0"].map(str::to_owned).to_vec(), fresh));
+    // One that is there already becomes what it is to be.
+    for namespace in [&made, &opened] {
+        for has_ipv6 in [false, true] {
+            endpoint::attach(namespace, &lab::endpoint_of("c4", 1, 4, has_ipv6)).unwrap();
+            assert_eq!(read(namespace, "eth0"), [if has_ipv6 { "0" } else { "1" }, "0"]);
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rcompose_network::ipam::Pool;
 use rcompose_network::names::{self, Way};
 use rcompose_network::netns::{self, Namespace};
 use rcompose_network::options::endpoint_switches;
-use rcompose_network::{Cidr, Mac, NetworkError};
+use rcompose_network::{Cidr, Mac};
 
 use super::{Endpoint, Joined, attachments, etc, has_own, lease, leave, own_namespace, ports, refresh};
 use crate::document::{Container, Network};
@@ -174,7 +174,7 @@ pub(super) fn attach(
     let what = format!("attach container {} to network {name}", container.name);
     let attached = match endpoint::attach(namespace, &wanted) {
         // Somebody took the bridge away since this command looked.
-        Err(NetworkError::NoInterface { .. }) => {
+        Err(error) if matches!(end.driver, Driver::Bridge(_)) && error.is_absence() => {
             network::ensure(native, &end.network)?;
             endpoint::attach(namespace, &wanted)
         }

@@ -126,32 +126,34 @@ pub(super) fn symlink(root: RawFd, path: &CStr, to: &CStr, replace: bool) -> Sys
     }
 }
 
-/// Makes a device node; one that is there must be the same.
+/// Makes a device node; one that is there must be the same. Others may write in the folder that it is in, so nothing is done to its name.
 pub(super) fn node(root: RawFd, path: &CStr, mode: u32, number: u64, owner: (u32, u32)) -> Sys<()> {
     let (above, name) = parent(root, path)?;
-    // SAFETY: the name ends with NUL.
-    let made = check(libc::c_long::from(unsafe { libc::mknodat(above, name.as_ptr(), mode, number) }));
-    match made {
-        Err(Errno(libc::EEXIST)) => {
-            let how = resolve::BENEATH | resolve::NO_MAGICLINKS | resolve::NO_SYMLINKS;
-            let opened = sys::openat2(above, name, libc::O_PATH | libc::O_NOFOLLOW, 0, how)?;
-            let found = sys::stat(opened)?;
-            sys::close(opened);
-            if found.st_rdev != number || !sys::is(&found, mode & libc::S_IFMT) {
-                return Err(Errno(libc::EEXIST));
-            }
-        }
+    // SAFETY: the name ends with NUL. The mask is that of this process, which has one thread.
+    let made = unsafe {
+        let mask = libc::umask(0);
+        let made = check(libc::c_long::from(libc::mknodat(above, name.as_ptr(), mode, number)));
+        libc::umask(mask);
+        made
+    };
+    let is_new = match made {
+        Ok(_) => true,
+        Err(Errno(libc::EEXIST)) => false,
         Err(errno) => return Err(errno),
-        Ok(_) => {
-            // Past the umask of whoever called.
-            // SAFETY: the name ends with NUL, and the node was made a moment ago.
-            check(libc::c_long::from(unsafe { libc::fchmodat(above, name.as_ptr(), mode & 0o7777, 0) }))?;
-            if owner != (0, 0) {
-                // SAFETY: as above; a link is not followed.
-                let changed = unsafe { libc::fchownat(above, name.as_ptr(), owner.0, owner.1, libc::AT_SYMLINK_NOFOLLOW) };
-                check(libc::c_long::from(changed))?;
-            }
+    };
+    if !is_new || owner != (0, 0) {
+        let how = resolve::BENEATH | resolve::NO_MAGICLINKS | resolve::NO_SYMLINKS;
+        let opened = sys::openat2(above, name, libc::O_PATH | libc::O_NOFOLLOW, 0, how)?;
+        let found = sys::stat(opened)?;
+        if found.st_rdev != number || !sys::is(&found, mode & libc::S_IFMT) {
+            return Err(Errno(libc::EEXIST));
         }
+        if is_new {
+            // SAFETY: an empty name is the descriptor itself.
+            let changed = unsafe { libc::fchownat(opened, c"".as_ptr(), owner.0, owner.1, libc::AT_EMPTY_PATH) };
+            check(libc::c_long::from(changed))?;
+        }
+        sys::close(opened);
     }
     sys::close(above);
     Ok(())
