@@ -77,7 +77,7 @@ pub fn attach(namespace: &Namespace, endpoint: &Endpoint) -> Result<()> {
         other => other.map(|()| true),
     };
     // Where somebody is in it already, what his own interfaces begin with is his.
-    let is_new = match namespace.new() {
+    let is_new = match namespace.inside() {
         Some(inside) => inside.begin(has_ipv6(endpoint), make)?,
         None => make().map(|_| false)?,
     };

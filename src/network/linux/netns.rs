@@ -33,7 +33,7 @@ const STACK: usize = 32 << 10;
 pub struct Namespace {
     fd: OwnedFd,
     /// The way in, where it was made here: nobody is in it yet.
-    new: Option<Inside>,
+    inside: Option<Inside>,
 }
 
 /// What works in a namespace from outside, since it was opened there.
@@ -71,13 +71,13 @@ fn changed<T>(switch: &Switch, value: &str, work: impl FnOnce() -> Result<T>) ->
 
 impl Namespace {
     /// The way in, where it was made here.
-    pub(crate) fn new(&self) -> Option<&Inside> {
-        self.new.as_ref()
+    pub(crate) fn inside(&self) -> Option<&Inside> {
+        self.inside.as_ref()
     }
 
     /// Does something with a socket of the namespace.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Socket) -> Result<T>) -> Result<T> {
-        match &self.new {
+        match &self.inside {
             Some(inside) => work(&inside.socket),
             None => work(&within(self.as_fd(), Socket::route)??),
         }
@@ -128,7 +128,7 @@ pub fn anonymous() -> Result<Namespace> {
             let inside = Inside::open()?;
             inside.socket.request(&batch)?;
             let file = File::open("/proc/self/ns/net").map_err(NetworkError::step("open a new network namespace"))?;
-            Ok(Namespace { fd: file.into(), new: Some(inside) })
+            Ok(Namespace { fd: file.into(), inside: Some(inside) })
         },
     )?
 }
@@ -139,7 +139,7 @@ pub fn anonymous() -> Result<Namespace> {
 /// As open(2).
 pub fn open(path: &Path) -> Result<Namespace> {
     let file = File::open(path).map_err(|source| NetworkError::File { doing: "open", path: path.to_owned(), source })?;
-    Ok(Namespace { fd: file.into(), new: None })
+    Ok(Namespace { fd: file.into(), inside: None })
 }
 
 /// Unmounts and removes what [`create`] made; nothing there is as good. Its interfaces go with the last process in it.
