@@ -1,6 +1,7 @@
 //! Connections that the kernel follows, for what a replica still has open. Source: `linux/netfilter/nfnetlink_conntrack.h`.
 
 use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use crate::linux::firewall::{FAMILIES, number};
 use crate::linux::message::{self, ACK, Batch, DUMP};
@@ -12,19 +13,22 @@ const SUBSYSTEM: u16 = 1;
 const GET: u16 = 1;
 const DELETE: u16 = 2;
 
-const ORIGINAL: u16 = 1;
 const REPLY: u16 = 2;
 const PROTOCOL_STATE: u16 = 4;
 
 /// States of TCP in which either side may still send: from `TCP_CONNTRACK_SYN_SENT` to `TCP_CONNTRACK_CLOSE_WAIT`.
 const OPEN: std::ops::RangeInclusive<u8> = 1..=5;
 
+/// How often open connections are counted; and how soon once more, when there is none.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A connection to a container.
 struct Connection<'a> {
     protocol: u8,
     answers_from: (IpAddr, u16),
     is_open: bool,
-    original: &'a [u8],
+    reply: &'a [u8],
 }
 
 /// Counts the connections that are open to ports of containers, whoever made them. UDP ones count until the kernel forgets them.
@@ -45,6 +49,24 @@ pub fn open_to(doors: &[(Protocol, IpAddr, u16)]) -> Result<usize> {
     Ok(open)
 }
 
+/// Waits until no connection is open to ports of containers that nobody new is led to, no longer than until a moment. None is seen twice: the
+/// first packet of one may be between its being led there and its being counted, and who sends it may just not have its turn.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn wait_for_none(doors: &[(Protocol, IpAddr, u16)], until: Instant) -> Result<()> {
+    let mut was_none = false;
+    while Instant::now() < until {
+        let is_none = open_to(doors)? == 0;
+        if is_none && was_none {
+            break;
+        }
+        was_none = is_none;
+        std::thread::sleep(if is_none { LOOK_AGAIN } else { LOOK });
+    }
+    Ok(())
+}
+
 /// Makes the kernel forget the connections to addresses whose containers are gone. They would lead there for minutes: whoever sends again from
 /// the same port is the same connection, and so is one of TCP that ended up to two minutes ago. However many addresses, the kernel walks
 /// through its table once: that takes it 3 to 6 ms where the table has its usual 262,144 rows, be they empty.
@@ -57,7 +79,8 @@ pub fn forget(addresses: &[IpAddr]) -> Result<usize> {
         for connection in found.iter().filter(|it| addresses.contains(&it.answers_from.0)) {
             let mut batch = Batch::default();
             batch.push("forget a connection", (SUBSYSTEM << 8) | DELETE, ACK, &[family(connection.answers_from.0), 0, 0, 0], |it| {
-                it.nest(ORIGINAL, |it| it.raw(connection.original));
+                // By where it leads: from the same port, another may have begun since it was listed, to a container that is there.
+                it.nest(REPLY, |it| it.raw(connection.reply));
             });
             match socket.request(&batch) {
                 // It ended meanwhile.
@@ -121,6 +144,6 @@ fn parse(payload: &[u8]) -> Option<Connection<'_>> {
         protocol: number,
         answers_from: (from_octets(source)?, port?),
         is_open: state.and_then(|it| it.first()).is_none_or(|it| OPEN.contains(it)),
-        original: message::find(attributes, ORIGINAL)?,
+        reply,
     })
 }

@@ -1,7 +1,8 @@
 //! Published ports, ways out and walls between networks, with real packets.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rcompose_network::endpoint::{self, Endpoint, On};
 use rcompose_network::rules::{Backend, Gateway, Published, Wanted};
@@ -268,6 +269,45 @@ fn open_connections_are_counted_and_stale_ones_forgotten() {
     assert_eq!(conntrack::forget(&[one.address]).unwrap(), 2, "that of UDP, and the one of TCP that has ended");
     asker.send_to(b"22", "127.0.0.1:5300").unwrap();
     assert_eq!(sockets[1].recv(&mut buffer).unwrap(), 2);
+}
+
+#[test]
+fn forgetting_stale_connections_leaves_those_that_began_from_the_same_ports() {
+    const ROUNDS: usize = 20;
+    if !lab::enter() {
+        return;
+    }
+    // So few that each connection is from a port that another had a moment ago.
+    run("echo 32768 34767 > /proc/sys/net/ipv4/ip_local_port_range");
+    let networks = vec![lab::network(1, false, false)];
+    let replicas = [Container::on(1, 2, false), Container::on(1, 3, false)];
+    replicas.iter().for_each(|it| it.serve(80, "here"));
+    let mut state = wanted(networks, vec![tcp(4000, None, to(&[&replicas[0]], 80))]);
+    let firewall = lab::firewall();
+    firewall.apply(&state).unwrap();
+    let (stop, mut forgotten) = (AtomicBool::new(false), 0);
+    let failed: usize = std::thread::scope(|scope| {
+        let ask_on = || {
+            let mut failed = 0;
+            while !stop.load(Ordering::Relaxed) {
+                failed += usize::from(ask(([127, 0, 0, 1], 4000)).is_none());
+            }
+            failed
+        };
+        let asking = [scope.spawn(ask_on), scope.spawn(ask_on)];
+        for round in 1..=ROUNDS {
+            std::thread::sleep(Duration::from_millis(100));
+            state.ports[0].backends = to(&[&replicas[round % 2]], 80);
+            firewall.set_backends(&state, Protocol::Tcp, 4000).unwrap();
+            let gone = &replicas[(round + 1) % 2];
+            conntrack::wait_for_none(&[(Protocol::Tcp, gone.address, 80)], Instant::now() + Duration::from_secs(5)).unwrap();
+            forgotten += conntrack::forget(&[gone.address]).unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        asking.into_iter().map(|it| it.join().unwrap()).sum()
+    });
+    assert_eq!(failed, 0);
+    assert!(forgotten > 10 * ROUNDS, "{forgotten}");
 }
 
 #[test]

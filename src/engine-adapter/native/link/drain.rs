@@ -13,9 +13,6 @@ use crate::engine::Native;
 use crate::error;
 use crate::file;
 
-/// How often open connections are counted.
-const LOOK: Duration = Duration::from_millis(100);
-
 /// Leads nobody new to a container, and waits until nobody is connected to a published port of it any more, no longer than the grace. The
 /// caller holds the container.
 pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> Result<()> {
@@ -34,10 +31,7 @@ pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> 
     let doors: Vec<_> = ports
         .flat_map(|port| addresses.iter().map(|it| (protocol(port.protocol), *it, port.target)))
         .collect();
-    while Instant::now() < until && conntrack::open_to(&doors).map_err(error::network("count connections"))? > 0 {
-        std::thread::sleep(LOOK);
-    }
-    Ok(())
+    conntrack::wait_for_none(&doors, until).map_err(error::network("count connections"))
 }
 
 /// Leads connections to a container again which somebody began to take out of the way, who was killed before it stopped; tells
