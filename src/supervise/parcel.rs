@@ -137,17 +137,23 @@ pub(crate) fn send<T: Serialize>(socket: impl AsFd, said: &T, held: &BTreeMap<Ta
     }
 }
 
-/// Reads a packet; `UnexpectedEof` when the other side is gone, `WouldBlock` when there is none.
+/// Reads a packet; `UnexpectedEof` when the other side is gone, `WouldBlock` when there is none. `ConnectionReset` is said once, by one that is
+/// gone and did not read all: what it said before it went comes after that.
 pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<(T, Held)> {
     // As much memory as the packet needs: a shim has little, and keeps what it once had.
     let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::TRUNC))?;
+    take(socket, length)
+}
+
+/// Reads the packet that is there, of a length.
+fn take<T: DeserializeOwned>(socket: impl AsFd, length: usize) -> io::Result<(T, Held)> {
     let mut bytes = vec![0u8; length.clamp(1, MOST)];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::CONNRESET) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            // It went just now, and the kernel says that first; the packet is there still.
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             other => break other?,
         }
     };
@@ -179,4 +185,25 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<(T, 
 /// Lends descriptors.
 pub(crate) fn lend(held: &Held) -> BTreeMap<Tag, BorrowedFd<'_>> {
     held.iter().map(|(tag, fd)| (*tag, fd.as_fd())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_last_arrives_whenever_its_sender_goes() {
+        let gone = || ToGuardian::Gone { name: "c".to_owned(), reason: None };
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        send(&theirs, &gone(), &BTreeMap::new()).unwrap();
+        let (_, length) = recv(&ours, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::TRUNC).unwrap();
+        // It goes between a look and the reading, and has not read what it was told.
+        send(&ours, &FromGuardian::Fine, &BTreeMap::new()).unwrap();
+        drop(theirs);
+        let (said, _) = take::<ToGuardian>(&ours, length).unwrap();
+        assert!(matches!(said, ToGuardian::Gone { name, .. } if name == "c"));
+        assert_eq!(receive::<ToGuardian>(&ours).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
 }

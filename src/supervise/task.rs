@@ -1,6 +1,7 @@
 //! What a shim is to do with one container: written once, before its guardian is asked to run it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -140,11 +141,11 @@ pub fn forget(place: &Place) -> Result<()> {
         return Err(refused("has not ended: stop it first"));
     }
     let path = place.lock();
+    let until = Instant::now() + LEAVING;
     match fs::File::open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
         other => {
             let lock = other.map_err(SuperviseError::file("open", &path))?;
-            let until = Instant::now() + LEAVING;
             while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
                 if Instant::now() > until {
                     return Err(refused("is still looked after by its shim"));
@@ -153,8 +154,38 @@ pub fn forget(place: &Place) -> Result<()> {
             }
         }
     }
-    match fs::remove_dir_all(place.folder()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(SuperviseError::file("remove", place.folder())(error)),
-        _ => Ok(()),
+    loop {
+        match fs::remove_dir_all(place.folder()) {
+            // A shim that follows one that was killed has put something into it. It does not get far: what it was to do is gone.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && Instant::now() < until => {
+                std::thread::sleep(Duration::from_millis(5))
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(SuperviseError::file("remove", place.folder())(error)),
+            _ => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_forgotten_though_a_shim_has_just_begun_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..50 {
+            let place = Place::of(&folder.path().join(format!("c{round}"))).unwrap();
+            fs::create_dir(place.folder()).unwrap();
+            let until = Instant::now() + Duration::from_millis(20);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let files = ["shim.err", "shim.lock", "out", "err"];
+                    while Instant::now() < until && files.iter().all(|it| fs::write(place.folder().join(it), "").is_ok()) {}
+                });
+                std::thread::sleep(Duration::from_micros(200));
+                forget(&place).unwrap();
+            });
+            assert!(!place.folder().exists());
+        }
     }
 }
