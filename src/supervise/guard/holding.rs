@@ -40,6 +40,8 @@ pub(super) struct Holding {
     pub(super) next: Option<u64>,
     /// Number of the shim that was made last.
     pub(super) shim: Option<i32>,
+    /// It is not the first: further processes that an earlier one began may have been left to this guardian.
+    pub(super) follows: bool,
     /// The shim's connection.
     pub(super) peer: Option<u64>,
     /// The container runs.
@@ -68,7 +70,7 @@ impl Guardian {
         let Some(holding) = self.holdings.get_mut(name) else {
             return;
         };
-        holding.respawn_at = None;
+        holding.follows |= holding.respawn_at.take().is_some();
         holding.since = kernel::since_boot();
         let limit = Rlimit { current: self.descriptors.current, maximum: self.descriptors.maximum };
         let spawned = self.project.container(name).map_err(|error| error.chain()).and_then(|place| {
@@ -121,7 +123,7 @@ impl Guardian {
             self.holdings.remove(name);
         }
         for peer in asked {
-            self.tell(peer, &FromGuardian::Refused { reason: format!("no shim for {name}: {reason}") });
+            self.tell(peer, FromGuardian::Refused { reason: format!("no shim for {name}: {reason}") });
         }
     }
 
@@ -147,7 +149,7 @@ impl Guardian {
         if let Some((_, holding)) = first {
             holding.reaped = Some(status);
             if let Some(peer) = holding.peer {
-                self.tell(peer, &FromGuardian::Reaped { status });
+                self.tell(peer, FromGuardian::Reaped { status });
             }
             return;
         }
@@ -174,7 +176,7 @@ impl Guardian {
         self.others.push(reaped);
         let surplus = self.others.len().saturating_sub(OTHERS);
         self.others.drain(..surplus);
-        let peers: Vec<u64> = self.holdings.values().filter_map(|it| it.peer).collect();
-        peers.into_iter().for_each(|peer| self.tell(peer, &FromGuardian::Other { reaped }));
+        let peers: Vec<u64> = self.holdings.values().filter(|it| it.follows).filter_map(|it| it.peer).collect();
+        peers.into_iter().for_each(|peer| self.tell(peer, FromGuardian::Other { reaped }));
     }
 }

@@ -2,7 +2,7 @@
 //! a guardian that is killed loses none; they are the callers', and end when they are released.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use super::Guardian;
 use crate::parcel::{self, FromGuardian, Held, Tag};
@@ -42,16 +42,16 @@ impl Guardian {
         self.kept.released.remove(&name);
         self.kept.by_name.insert(name.clone(), held);
         match self.kept.deputy {
-            Some(deputy) => self.deputise(deputy, &name),
+            Some(deputy) => self.tell(deputy, FromGuardian::Keep { name }),
             None => self.find_deputy(),
         }
-        self.tell(peer, &FromGuardian::Fine);
+        self.tell(peer, FromGuardian::Fine);
     }
 
     /// Takes what a deputy of an earlier guardian hands over.
     pub(super) fn take_over(&mut self, peer: u64, name: String, held: Held) {
         if self.kept.released.contains(&name) {
-            self.tell(peer, &FromGuardian::Forget { name });
+            self.tell(peer, FromGuardian::Forget { name });
             return;
         }
         self.kept.by_name.entry(name.clone()).or_insert(held);
@@ -59,7 +59,7 @@ impl Guardian {
         let _ = self.serve();
         // Another holds them: what this one has would outlive a release.
         if *self.kept.deputy.get_or_insert(peer) != peer {
-            self.tell(peer, &FromGuardian::Forget { name });
+            self.tell(peer, FromGuardian::Forget { name });
         }
     }
 
@@ -67,19 +67,9 @@ impl Guardian {
         self.kept.by_name.remove(&name);
         self.kept.released.insert(name.clone());
         if let Some(deputy) = self.kept.deputy {
-            self.tell(deputy, &FromGuardian::Forget { name });
+            self.tell(deputy, FromGuardian::Forget { name });
         }
-        self.tell(peer, &FromGuardian::Fine);
-    }
-
-    fn deputise(&mut self, deputy: u64, name: &str) {
-        let Some(socket) = self.peers.get(&deputy) else {
-            return;
-        };
-        let said = FromGuardian::Keep { name: name.to_owned() };
-        if let Err(error) = parcel::send(socket, &said, &self.kept.lend(name)) {
-            self.unsent(deputy, &error);
-        }
+        self.tell(peer, FromGuardian::Fine);
     }
 
     /// Finds another deputy, if the last one is gone and there is a shim.
@@ -90,13 +80,13 @@ impl Guardian {
         }
         self.kept.deputy = shims.first().copied();
         if let Some(deputy) = self.kept.deputy {
-            self.kept.names().iter().for_each(|name| self.deputise(deputy, name));
+            self.kept.names().into_iter().for_each(|name| self.tell(deputy, FromGuardian::Keep { name }));
         }
     }
 
     pub(super) fn lend_kept(&mut self, peer: u64, name: &str) {
         let lent = self.kept.lend(name);
-        let sent = self.peers.get(&peer).map(|socket| parcel::send(socket.as_fd(), &FromGuardian::Fine, &lent));
+        let sent = self.peers.get(&peer).map(|it| parcel::send(&it.socket, &FromGuardian::Fine, &lent));
         if let Some(Err(error)) = sent {
             self.unsent(peer, &error);
         }

@@ -2,6 +2,7 @@
 
 mod holding;
 mod kept;
+mod peers;
 mod serving;
 mod spoken;
 
@@ -31,6 +32,7 @@ use crate::task::Task;
 use holding::Holding;
 use kept::Kept;
 pub(crate) use kept::tagged;
+use peers::Peer;
 use serving::Serving;
 
 /// The word under which the program is a shim.
@@ -57,7 +59,7 @@ struct Guardian {
     poll: Poll,
     listener: OwnedFd,
     signals: OwnedFd,
-    peers: BTreeMap<u64, OwnedFd>,
+    peers: BTreeMap<u64, Peer>,
     count: u64,
     holdings: BTreeMap<String, Holding>,
     /// Processes that were left to it and are nobody's first: further ones of containers whose shim was killed.
@@ -277,12 +279,17 @@ impl Guardian {
                 .chain(self.look.map(|(at, _)| at))
                 .chain(self.serving.deadline())
                 .min();
-            for (number, _) in self.poll.wait(due.map(|at| at.saturating_sub(now)))? {
+            for (number, ready) in self.poll.wait(due.map(|at| at.saturating_sub(now)))? {
                 match number {
                     LISTENER => self.accept(),
                     SIGNALS => self.take_signals(),
                     serving::NAMES | serving::PORTS => self.serving.turn(kernel::since_boot()),
-                    peer => self.hear(peer),
+                    peer => {
+                        if ready.contains(Ready::OUT) {
+                            self.speak_on(peer);
+                        }
+                        self.hear(peer);
+                    }
                 }
             }
         }
@@ -312,16 +319,8 @@ impl Guardian {
             let number = FIRST_PEER + self.count;
             if self.poll.add(&peer, number, Ready::IN).is_ok() {
                 self.count += 1;
-                self.peers.insert(number, peer);
+                self.peers.insert(number, peer.into());
             }
-        }
-    }
-
-    fn tell(&mut self, peer: u64, said: &FromGuardian) {
-        if let Some(socket) = self.peers.get(&peer)
-            && let Err(error) = parcel::send(socket, said, &nothing())
-        {
-            self.unsent(peer, &error);
         }
     }
 

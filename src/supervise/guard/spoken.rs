@@ -10,8 +10,8 @@ impl Guardian {
     /// Hears everything that a peer has said.
     pub(super) fn hear(&mut self, peer: u64) {
         let mut was_reset = false;
-        while let Some(socket) = self.peers.get(&peer) {
-            match parcel::receive::<ToGuardian>(socket) {
+        while let Some(found) = self.peers.get(&peer) {
+            match parcel::receive::<ToGuardian>(&found.socket) {
                 Ok((said, held)) => self.heard(peer, said, held),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // It closed without reading what it was told. The kernel says so once, before what the peer itself said last.
@@ -21,17 +21,10 @@ impl Guardian {
         }
     }
 
-    /// A peer could not be told something. One that has closed its end may have said before that it goes: that is heard in its turn.
-    pub(super) fn unsent(&mut self, peer: u64, error: &io::Error) {
-        if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
-            self.lose(peer);
-        }
-    }
-
     /// A peer is gone. If it was a shim that did not say so, it was killed: another takes its place.
     pub(super) fn lose(&mut self, peer: u64) {
-        if let Some(socket) = self.peers.remove(&peer) {
-            self.poll.remove(&socket);
+        if let Some(lost) = self.peers.remove(&peer) {
+            self.poll.remove(&lost.socket);
         }
         for holding in self.holdings.values_mut() {
             holding.asked.retain(|it| *it != peer);
@@ -66,7 +59,7 @@ impl Guardian {
                     std::mem::take(&mut it.asked)
                 });
                 for peer in asked.into_iter().flatten() {
-                    self.tell(peer, &FromGuardian::Fine);
+                    self.tell(peer, FromGuardian::Fine);
                 }
             }
             ToGuardian::Gone { name, reason } => self.gone(peer, &name, reason),
@@ -77,14 +70,14 @@ impl Guardian {
                 } else {
                     FromGuardian::Refused { reason: "containers run, or descriptors are kept: end and release them first".to_owned() }
                 };
-                self.tell(peer, &answer);
+                self.tell(peer, answer);
             }
             ToGuardian::Serve => {
                 let answer = match self.serve() {
                     Ok(()) => FromGuardian::Fine,
                     Err(error) => FromGuardian::Refused { reason: error.chain() },
                 };
-                self.tell(peer, &answer);
+                self.tell(peer, answer);
             }
             ToGuardian::Keep { name } => self.keep(peer, name, held),
             ToGuardian::Lend { name } => self.lend_kept(peer, &name),
@@ -93,7 +86,7 @@ impl Guardian {
             ToGuardian::Census => {
                 let names = self.holdings.keys().cloned().collect();
                 let kept = self.kept.names();
-                self.tell(peer, &FromGuardian::Census { names, kept });
+                self.tell(peer, FromGuardian::Census { names, kept });
             }
         }
     }
@@ -105,13 +98,13 @@ impl Guardian {
 
     fn order(&mut self, peer: u64, name: &str, ticket: u64) {
         if let Err(error) = self.project.container(name) {
-            self.tell(peer, &FromGuardian::Refused { reason: error.chain() });
+            self.tell(peer, FromGuardian::Refused { reason: error.chain() });
             return;
         }
         let is_new = !self.holdings.contains_key(name);
         let holding = self.holdings.entry(name.to_owned()).or_default();
         if holding.started {
-            self.tell(peer, &FromGuardian::Fine);
+            self.tell(peer, FromGuardian::Fine);
             return;
         }
         holding.asked.push(peer);
@@ -133,10 +126,10 @@ impl Guardian {
         holding.respawn_at = None;
         let answer = FromGuardian::Held { reaped: holding.reaped, others: self.others.clone() };
         let sent = if held.is_empty() {
-            self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&holding.held)))
+            self.peers.get(&peer).map(|it| parcel::send(&it.socket, &answer, &parcel::lend(&holding.held)))
         } else {
             holding.take(who, held);
-            self.peers.get(&peer).map(|socket| parcel::send(socket, &answer, &parcel::lend(&Held::new())))
+            self.peers.get(&peer).map(|it| parcel::send(&it.socket, &answer, &parcel::lend(&Held::new())))
         };
         if let Some(Err(error)) = sent {
             self.unsent(peer, &error);
@@ -159,7 +152,7 @@ impl Guardian {
         }
         for asked in before.asked {
             let answer = reason.clone().map_or(FromGuardian::Fine, |reason| FromGuardian::Refused { reason });
-            self.tell(asked, &answer);
+            self.tell(asked, answer);
         }
     }
 }

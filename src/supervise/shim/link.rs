@@ -111,7 +111,7 @@ impl Link {
 
     fn say(&mut self, said: &ToGuardian, lent: &Lent<'_>, poll: &Poll) {
         if let Some(socket) = &self.socket
-            && parcel::send(socket, said, lent).is_err()
+            && say(socket, said, lent).is_err()
         {
             self.lose(poll);
         }
@@ -130,6 +130,20 @@ impl Link {
             let _ = parcel::send(&socket, &ToGuardian::Gone { name: name.to_owned(), reason }, &nothing());
         }
         self.again = None;
+    }
+}
+
+/// Says something; a guardian that has much to hear already is waited for.
+fn say(socket: &OwnedFd, said: &ToGuardian, lent: &Lent<'_>) -> io::Result<()> {
+    loop {
+        match parcel::send(socket, said, lent) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if rustix::event::poll(&mut [PollFd::new(socket, PollFlags::OUT)], Some(&ANSWER))? == 0 {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+            }
+            other => return other,
+        }
     }
 }
 

@@ -60,6 +60,33 @@ fn a_port_is_held_until_it_is_released_whoever_is_killed() {
 }
 
 #[test]
+fn a_deputy_that_does_not_read_for_a_while_has_all_that_is_kept_afterwards() {
+    const MANY: usize = 700;
+    let rig = Rig::new();
+    rig.sh("a", "sleep 1000");
+    let deputy = rig.shim("a").unwrap();
+    rustix::process::kill_process(deputy, rustix::process::Signal::STOP).unwrap();
+    let kept = File::open("/dev/null").unwrap();
+    for number in 0..MANY {
+        rig.client.keep(&format!("port-{number}"), &[kept.as_fd()]).unwrap();
+    }
+    rig.client.release("port-0").unwrap();
+    rustix::process::kill_process(deputy, rustix::process::Signal::CONT).unwrap();
+    let has = || fs::read_dir(format!("/proc/{}/fd", deputy.as_raw_nonzero())).unwrap().count();
+    until("it has them", || has() >= MANY - 1);
+    // Twice: the one that takes them over hands them on.
+    for _ in 0..2 {
+        another_guardian(&rig);
+        until("all are kept again", || rig.client.keeps().unwrap().len() == MANY - 1);
+        assert_eq!(rig.shim("a"), Some(deputy), "it was given up");
+    }
+    (1..MANY).for_each(|it| rig.client.release(&format!("port-{it}")).unwrap());
+    rig.client.control("a").unwrap().signal(9).unwrap();
+    rig.end("a");
+    rig.settle();
+}
+
+#[test]
 fn a_project_whose_containers_are_forgotten_is_taken_away() {
     let rig = Rig::new();
     let folder = rig.project.folder().to_owned();
