@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -95,9 +96,31 @@ pub(crate) fn exit_of(pidfd: BorrowedFd<'_>) -> Option<i32> {
 /// Lets this process open as many descriptors as it may; returns what was its limit. A guardian holds several for each container.
 pub(crate) fn raise_descriptors() -> Rlimit {
     let before = getrlimit(Resource::Nofile);
+    let _first = GIVEN.set((before.current, before.maximum));
     // What is refused shows when one too many is opened.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
     before
+}
+
+/// The limit of descriptors that this process was started with, where it raised its own.
+static GIVEN: OnceLock<(Option<u64>, Option<u64>)> = OnceLock::new();
+
+fn given() -> Option<Rlimit> {
+    GIVEN.get().map(|(current, maximum)| Rlimit { current: *current, maximum: *maximum })
+}
+
+/// Takes the limit of descriptors that the parent was started with, in a child of [`fork`]: containers inherit it.
+pub(crate) fn lower_descriptors() {
+    if let Some(limit) = given() {
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
+/// As [`lower_descriptors`], for a program to be run.
+pub(crate) fn lower_descriptors_of(command: &mut Command) {
+    if let Some(limit) = given() {
+        limit_descriptors(command, limit);
+    }
 }
 
 /// Lets this process come before those that compute: all who start or stop something wait for it. Returns the nice value that it had, for what it

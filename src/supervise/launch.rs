@@ -132,6 +132,7 @@ pub(crate) fn launch(launcher: &dyn Launcher, place: &Place, task: &Task, record
     let pid = kernel::fork(|| {
         // Nothing of the shim may live on in a process that waits at the gate: its peers would not see it die.
         kernel::close_all_but(&[child.as_fd()]);
+        kernel::lower_descriptors();
         let said = inside(&child, launcher, place, task, record);
         let (said, held) = said.unwrap_or_else(|error| (FromLauncher::Failed { reason: error }, Held::new()));
         let sent = parcel::send(&child, &said, &parcel::lend(&held));
@@ -173,6 +174,7 @@ pub(crate) fn launch_further(
         let mut kept = vec![child.as_fd()];
         kept.extend(streams.iter().flat_map(|it| [it.input.as_fd(), it.output.as_fd(), it.error.as_fd()]));
         kernel::close_all_but(&kept);
+        kernel::lower_descriptors();
         let made = kernel::unblock_signals()
             .map_err(|error| format!("let signals through: {error}"))
             .and_then(|()| launcher.exec(place, task, exec, streams))

@@ -115,8 +115,8 @@ struct Packet<T> {
     said: T,
 }
 
-/// Most bytes of a packet; a census of 500 names of 128 bytes fits.
-const MOST: usize = 96 * 1024;
+/// Most bytes of a packet; a census of two thousand containers with a port each fits, and the kernel's usual buffer takes it.
+const MOST: usize = 200 * 1024;
 /// Most descriptors of a packet: one for each tag of a container's, or as many as are kept under one name.
 pub(crate) const DESCRIPTORS: usize = 64;
 

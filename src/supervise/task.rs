@@ -129,6 +129,7 @@ impl Task {
 
 /// How long the shim of a container that has ended may take to be gone: it lets whoever attached read the rest.
 const LEAVING: Duration = Duration::from_secs(6);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Removes what a container that has ended left under `/run`; its log and its record stay. An absent place is removed.
 ///
@@ -140,30 +141,40 @@ pub fn forget(place: &Place) -> Result<()> {
     if record.is_some_and(|it| it.phase != Phase::Ended) {
         return Err(refused("has not ended: stop it first"));
     }
-    let path = place.lock();
-    let until = Instant::now() + LEAVING;
-    match fs::File::open(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        other => {
-            let lock = other.map_err(SuperviseError::file("open", &path))?;
-            while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-                if Instant::now() > until {
-                    return Err(refused("is still looked after by its shim"));
-                }
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        }
+    let _lock = lock(place)?
+        .map(|lock| lock.ok_or_else(|| refused("is still looked after by its shim")))
+        .transpose()?;
+    // What a shim that comes now was to do goes first, so that it does not get far.
+    match fs::remove_file(place.task()) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(SuperviseError::file("remove", place.task())(error)),
+        _ => {}
     }
+    let until = Instant::now() + LEAVING;
     loop {
         match fs::remove_dir_all(place.folder()) {
-            // A shim that follows one that was killed has put something into it. It does not get far: what it was to do is gone.
-            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && Instant::now() < until => {
-                std::thread::sleep(Duration::from_millis(5))
-            }
+            // A shim that follows one that was killed, or its guardian, has put something into it.
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && Instant::now() < until => std::thread::sleep(LOOK),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(SuperviseError::file("remove", place.folder())(error)),
             _ => return Ok(()),
         }
     }
+}
+
+/// Takes the lock of a shim that is about to be gone: nothing where it has none, and none where it does not go.
+fn lock(place: &Place) -> Result<Option<Option<fs::File>>> {
+    let path = place.lock();
+    let lock = match fs::File::open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(SuperviseError::file("open", &path))?,
+    };
+    let until = Instant::now() + LEAVING;
+    while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() > until {
+            return Ok(Some(None));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(Some(Some(lock)))
 }
 
 #[cfg(test)]

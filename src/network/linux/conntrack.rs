@@ -49,22 +49,24 @@ pub fn open_to(doors: &[(Protocol, IpAddr, u16)]) -> Result<usize> {
     Ok(open)
 }
 
-/// Waits until no connection is open to ports of containers that nobody new is led to, no longer than until a moment. None is seen twice: the
-/// first packet of one may be between its being led there and its being counted, and who sends it may just not have its turn.
+/// Waits until no connection is open to ports of containers that nobody new is led to, no longer than until a moment; tells whether there is
+/// none. It looks twice: the first packet of one may be between its being led there and its being counted, where who sends it just has not
+/// its turn. That is likely to be over then.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn wait_for_none(doors: &[(Protocol, IpAddr, u16)], until: Instant) -> Result<()> {
+pub fn wait_for_none(doors: &[(Protocol, IpAddr, u16)], until: Instant) -> Result<bool> {
     let mut was_none = false;
-    while Instant::now() < until {
+    while !doors.is_empty() {
         let is_none = open_to(doors)? == 0;
-        if is_none && was_none {
-            break;
+        let left = until.saturating_duration_since(Instant::now());
+        if (is_none && was_none) || left.is_zero() {
+            return Ok(is_none);
         }
         was_none = is_none;
-        std::thread::sleep(if is_none { LOOK_AGAIN } else { LOOK });
+        std::thread::sleep(left.min(if is_none { LOOK_AGAIN } else { LOOK }));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Makes the kernel forget the connections to addresses whose containers are gone. They would lead there for minutes: whoever sends again from

@@ -40,7 +40,7 @@ pub(super) struct Holding {
     pub(super) next: Option<u64>,
     /// Number of the shim that was made last.
     pub(super) shim: Option<i32>,
-    /// It is not the first: further processes that an earlier one began may have been left to this guardian.
+    /// The shim follows one that died: further processes which that one began may have been left to this guardian.
     pub(super) follows: bool,
     /// The shim's connection.
     pub(super) peer: Option<u64>,

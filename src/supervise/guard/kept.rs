@@ -1,5 +1,6 @@
 //! Descriptors that live as long as the project: sockets of ports, namespaces. A shim holds duplicates of all of them, the deputy, so that
-//! a guardian that is killed loses none; they are the callers', and end when they are released.
+//! a guardian that is killed loses none; they are the callers', and end when they are released. A deputy that does not read just now gets them
+//! when it does: killed before that, a guardian takes with it what it alone had.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
@@ -42,7 +43,7 @@ impl Guardian {
         self.kept.released.remove(&name);
         self.kept.by_name.insert(name.clone(), held);
         match self.kept.deputy {
-            Some(deputy) => self.tell(deputy, FromGuardian::Keep { name }),
+            Some(deputy) => self.hand(deputy, name),
             None => self.find_deputy(),
         }
         self.tell(peer, FromGuardian::Fine);
@@ -54,13 +55,22 @@ impl Guardian {
             self.tell(peer, FromGuardian::Forget { name });
             return;
         }
+        let is_new = !self.kept.by_name.contains_key(&name);
         self.kept.by_name.entry(name.clone()).or_insert(held);
-        // A port that is carried may have waited for it; what cannot be served is tried again with the next change.
-        let _ = self.serve();
-        // Another holds them: what this one has would outlive a release.
-        if *self.kept.deputy.get_or_insert(peer) != peer {
+        // A port that is carried may have waited for it.
+        self.serves_late = true;
+        let deputy = *self.kept.deputy.get_or_insert(peer);
+        if deputy != peer {
+            if is_new {
+                self.hand(deputy, name.clone());
+            }
+            // Another holds them: what this one has would outlive a release.
             self.tell(peer, FromGuardian::Forget { name });
         }
+    }
+
+    fn hand(&mut self, deputy: u64, name: String) {
+        self.tell_with(deputy, FromGuardian::Keep { name: name.clone() }, Some(name));
     }
 
     pub(super) fn release(&mut self, peer: u64, name: String) {
@@ -80,15 +90,11 @@ impl Guardian {
         }
         self.kept.deputy = shims.first().copied();
         if let Some(deputy) = self.kept.deputy {
-            self.kept.names().into_iter().for_each(|name| self.tell(deputy, FromGuardian::Keep { name }));
+            self.kept.names().into_iter().for_each(|name| self.hand(deputy, name));
         }
     }
 
     pub(super) fn lend_kept(&mut self, peer: u64, name: &str) {
-        let lent = self.kept.lend(name);
-        let sent = self.peers.get(&peer).map(|it| parcel::send(&it.socket, &FromGuardian::Fine, &lent));
-        if let Some(Err(error)) = sent {
-            self.unsent(peer, &error);
-        }
+        self.tell_with(peer, FromGuardian::Fine, Some(name.to_owned()));
     }
 }

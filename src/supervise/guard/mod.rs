@@ -68,6 +68,8 @@ struct Guardian {
     departed: BTreeSet<i32>,
     kept: Kept,
     serving: Serving,
+    /// What is served is to be looked at again.
+    serves_late: bool,
     /// It was told to go.
     leaving: bool,
     /// The limit of descriptors that it was started with, and that shims get.
@@ -92,6 +94,7 @@ pub(crate) fn start(program: &Path, project: &Project) -> Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    kernel::lower_descriptors_of(&mut command);
     let output = command.output().map_err(SuperviseError::file("run", program))?;
     if output.status.success() {
         return Ok(());
@@ -222,6 +225,7 @@ impl Guardian {
             departed: BTreeSet::new(),
             kept: Kept::default(),
             serving: Serving::default(),
+            serves_late: false,
             leaving: false,
             descriptors,
             nice,
@@ -291,6 +295,10 @@ impl Guardian {
                         self.hear(peer);
                     }
                 }
+            }
+            if std::mem::take(&mut self.serves_late) {
+                // What cannot be served is tried again with the next change.
+                let _ = self.serve();
             }
         }
     }

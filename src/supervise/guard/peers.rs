@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 
 use super::Guardian;
-use crate::launch::nothing;
 use crate::parcel::{self, FromGuardian};
 use crate::poll::Ready;
 
@@ -14,7 +13,8 @@ const MOST: usize = 64 * 1024;
 
 pub(super) struct Peer {
     pub(super) socket: OwnedFd,
-    waiting: VecDeque<FromGuardian>,
+    /// Each with the name of what is kept and goes with it.
+    waiting: VecDeque<(FromGuardian, Option<String>)>,
 }
 
 impl From<OwnedFd> for Peer {
@@ -26,11 +26,16 @@ impl From<OwnedFd> for Peer {
 impl Guardian {
     /// Tells a peer something, after all that waits for it.
     pub(super) fn tell(&mut self, peer: u64, said: FromGuardian) {
+        self.tell_with(peer, said, None);
+    }
+
+    /// As [`Guardian::tell`], with duplicates of what is kept under a name.
+    pub(super) fn tell_with(&mut self, peer: u64, said: FromGuardian, name: Option<String>) {
         let Some(found) = self.peers.get_mut(&peer) else {
             return;
         };
         let waits = !found.waiting.is_empty();
-        found.waiting.push_back(said);
+        found.waiting.push_back((said, name));
         if found.waiting.len() > MOST {
             return self.lose(peer);
         }
@@ -49,14 +54,12 @@ impl Guardian {
     /// Says what waits for a peer; tells whether something still does.
     fn speak(&mut self, peer: u64) -> bool {
         while let Some(found) = self.peers.get_mut(&peer)
-            && let Some(said) = found.waiting.front()
+            && let Some((said, name)) = found.waiting.front()
         {
-            let lent = if let FromGuardian::Keep { name } = said {
-                self.kept.lend(name)
-            } else {
-                nothing()
-            };
-            match parcel::send(&found.socket, said, &lent) {
+            let lent = name.as_ref().map(|it| self.kept.lend(it)).unwrap_or_default();
+            // Released while this waited; that it is to be forgotten waits behind it.
+            let is_late = matches!(said, FromGuardian::Keep { .. }) && lent.is_empty();
+            match if is_late { Ok(()) } else { parcel::send(&found.socket, said, &lent) } {
                 Ok(()) => drop(found.waiting.pop_front()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
                 Err(error) => {
@@ -65,13 +68,17 @@ impl Guardian {
                 }
             }
         }
+        if let Some(found) = self.peers.get_mut(&peer) {
+            found.waiting = VecDeque::new();
+        }
         false
     }
 
-    fn watch(&self, peer: u64, wanted: Ready) {
-        if let Some(found) = self.peers.get(&peer) {
-            // It fails for lack of memory alone.
-            let _ = self.poll.change(&found.socket, peer, wanted);
+    fn watch(&mut self, peer: u64, wanted: Ready) {
+        if let Some(found) = self.peers.get(&peer)
+            && self.poll.change(&found.socket, peer, wanted).is_err()
+        {
+            self.lose(peer);
         }
     }
 

@@ -326,6 +326,7 @@ impl Shim<'_> {
         };
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        kernel::lower_descriptors_of(&mut command);
         // Reaped with all that is left to this subreaper, or by the guardian.
         if let Err(error) = command.spawn() {
             self.record.warnings.push(format!("run {} after a change: {error}", program.display()));

@@ -111,7 +111,9 @@ impl Link {
 
     fn say(&mut self, said: &ToGuardian, lent: &Lent<'_>, poll: &Poll) {
         if let Some(socket) = &self.socket
-            && say(socket, said, lent).is_err()
+            && let Err(error) = say(socket, said, lent)
+            // What a guardian said before it went is heard in its turn.
+            && !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
         {
             self.lose(poll);
         }
@@ -127,7 +129,7 @@ impl Link {
     /// Says that the container has ended for good. The guardian lets go of what it held, and is needed no longer.
     pub(super) fn gone(&mut self, name: &str, reason: Option<String>) {
         if let Some(socket) = self.socket.take() {
-            let _ = parcel::send(&socket, &ToGuardian::Gone { name: name.to_owned(), reason }, &nothing());
+            let _ = say(&socket, &ToGuardian::Gone { name: name.to_owned(), reason }, &nothing());
         }
         self.again = None;
     }
@@ -191,6 +193,7 @@ impl Shim<'_> {
     }
 
     pub(super) fn hear_guardian(&mut self) {
+        let mut was_reset = false;
         while let Some(socket) = &self.link.socket {
             match parcel::receive::<FromGuardian>(socket) {
                 Ok((FromGuardian::Reaped { status }, _)) => {
@@ -208,6 +211,8 @@ impl Shim<'_> {
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // It went without reading all. The kernel says so once, before what it said last.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !was_reset => was_reset = true,
                 Err(_) => self.link.lose(&self.poll),
             }
         }

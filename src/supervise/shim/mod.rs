@@ -110,6 +110,8 @@ struct Shim<'a> {
 pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Result<()> {
     let step = SuperviseError::step;
     kernel::close_inherited();
+    // As a deputy it holds all that the project keeps.
+    kernel::raise_descriptors();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
     // Fails where the process leads a group already: then it is apart from any terminal, too.

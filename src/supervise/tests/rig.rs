@@ -99,11 +99,15 @@ impl Rig {
 
     /// The shim of a container; nothing while there is none.
     pub(crate) fn shim(&self, name: &str) -> Option<Pid> {
+        self.shims(name).first().copied()
+    }
+
+    /// The shim of a container, and those that wait until it is gone.
+    pub(crate) fn shims(&self, name: &str) -> Vec<Pid> {
         let place = self.place(name);
-        processes()
-            .into_iter()
-            .find(|(_, words)| words.get(1).is_some_and(|it| it == "__shim") && words.get(2).map(Path::new) == Some(place.folder()))
-            .map(|it| it.0)
+        let is_its =
+            |words: &[String]| words.get(1).is_some_and(|it| it == "__shim") && words.get(2).map(Path::new) == Some(place.folder());
+        processes().into_iter().filter(|(_, words)| is_its(words)).map(|it| it.0).collect()
     }
 
     /// The guardian; nothing while there is none.

@@ -31,7 +31,7 @@ pub(crate) fn drain(native: &Native, container: &Container, grace: Duration) -> 
     let doors: Vec<_> = ports
         .flat_map(|port| addresses.iter().map(|it| (protocol(port.protocol), *it, port.target)))
         .collect();
-    conntrack::wait_for_none(&doors, until).map_err(error::network("count connections"))
+    conntrack::wait_for_none(&doors, until).map(drop).map_err(error::network("count connections"))
 }
 
 /// Leads connections to a container again which somebody began to take out of the way, who was killed before it stopped; tells
