@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::digest::Digest;
+use crate::registry::chain;
 
 /// What went wrong with an image.
 #[derive(Debug, Error)]
@@ -267,6 +268,23 @@ pub enum Problem {
 }
 
 impl ImageError {
+    /// Writes it with its causes, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        match self {
+            Self::Registry { registry, .. } => format!("registry {registry}: {}", self.problem()),
+            other => chain(other),
+        }
+    }
+
+    /// As [`ImageError::chain`], where which registry it is about is known.
+    pub(crate) fn problem(&self) -> String {
+        match self {
+            Self::Registry { problem, .. } => chain(&**problem),
+            other => chain(other),
+        }
+    }
+
     /// Makes an error of a file.
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -14,7 +14,7 @@ use crate::parallel::side_by_side;
 use crate::platform::Platform;
 use crate::progress::{Event, LayerState, Watch};
 use crate::reference::Reference;
-use crate::registry::{Address, Client, Fetched, chain};
+use crate::registry::{Address, Client, Fetched};
 use crate::store::{LayerRecord, Lease, Record, Store, now};
 
 /// How a pull is done.
@@ -163,7 +163,7 @@ impl From<'_> {
         for (at, address) in self.addresses.iter().enumerate().skip(first) {
             match ask(address) {
                 Err(error) if at + 1 < self.addresses.len() && !matches!(error, ImageError::Cancelled | ImageError::NobodyReads) => {
-                    self.watch.tell(Event::Mirror { address: address.host.clone(), why: chain(&error) });
+                    self.watch.tell(Event::Mirror { address: address.host.clone(), why: error.problem() });
                     self.first.fetch_max(at + 1, Ordering::Relaxed);
                 }
                 other => return other,

@@ -96,11 +96,12 @@ pub(crate) fn image(error: ImageError) -> EngineError {
         ImageError::Registry { problem, .. } => match &**problem {
             Problem::NotFound { .. } => ErrorKind::ImageMissing,
             Problem::Denied { .. } => ErrorKind::Denied,
-            _ => ErrorKind::Unreachable,
+            // The registry is what cannot be reached, not the engine.
+            _ => ErrorKind::Other,
         },
         _ => ErrorKind::Other,
     };
-    EngineError::new(kind, rcompose_runtime::chain(&error))
+    EngineError::new(kind, error.chain())
 }
 
 /// Says what it was about when the room of networks failed.

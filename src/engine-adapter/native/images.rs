@@ -130,7 +130,9 @@ fn tell(out: &Out<ImageProgress>, event: &Event) {
         },
         Event::Read { .. } => return,
         Event::OtherPlatform { wanted, found } => ImageProgress::Status(format!("the image is for {found}, not for {wanted}")),
-        Event::Again { registry, why, wait } => ImageProgress::Status(format!("{registry}: {why}; again in {} s", wait.as_secs())),
+        Event::Again { registry, why, wait } => {
+            ImageProgress::Status(format!("{registry}: {why}; asking again in {:.1} s", wait.as_secs_f64()))
+        }
         Event::Mirror { address, why } => ImageProgress::Status(format!("mirror {address} is of no use: {why}")),
         Event::LostAttribute { name, file } => ImageProgress::Status(format!("the disk does not take the attribute {name} of {file}")),
     };

@@ -108,7 +108,7 @@ impl Client {
                     }
                     _ => return Ok(answer),
                 },
-                Err(error) if tries < TRIES && is_passing(&error) => (chain(&error), pause),
+                Err(error) if tries < TRIES && is_passing(&error) => (error.problem(), pause),
                 Err(error) => return Err(error),
             };
             watch.tell(Event::Again { registry: address.name.clone(), why, wait });
