@@ -108,15 +108,7 @@ struct Shim<'a> {
 /// # Errors
 /// The place, task or record cannot be read, or a system call fails that must not.
 pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Result<()> {
-    let step = SuperviseError::step;
-    kernel::close_inherited();
-    // As a deputy it holds all that the project keeps.
-    kernel::raise_descriptors();
-    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-    kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
-    // Fails where the process leads a group already: then it is apart from any terminal, too.
-    let _ = rustix::process::setsid();
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("become a subreaper"))?;
+    stand_apart()?;
     let place = Place::of(folder)?;
     let Some(_lock) = lock(&place)? else {
         return Ok(());
@@ -168,6 +160,20 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
     }
     shim.resume(order);
     shim.attend()
+}
+
+/// Makes this process one that depends on nobody who started it.
+fn stand_apart() -> Result<()> {
+    let step = SuperviseError::step;
+    kernel::close_inherited();
+    // As a deputy it holds all that the project keeps.
+    kernel::raise_descriptors();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
+    // Fails where the process leads a group already: then it is apart from any terminal, too.
+    let _ = rustix::process::setsid();
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("become a subreaper"))?;
+    Ok(())
 }
 
 /// Takes the lock of a container's shim; nothing if another shim is alive and well.
