@@ -154,7 +154,7 @@ fn what_nothing_brings_back_is_named_and_no_data_goes() {
 fn a_record_that_is_damaged_when_the_machine_starts_again_is_an_end_that_nobody_saw() {
     let Some(mut machine) = up() else { return };
     machine.inside(&["sync"]);
-    machine.lose_power_during(&["ps"], std::time::Duration::from_millis(200));
+    machine.lose_power_during(&["ps"], std::time::Duration::from_millis(200), || ());
     machine.start();
     halve(&files(&machine)[3]);
     let listed = machine.listed();

@@ -90,10 +90,11 @@ impl Machine {
 
     /// Begins something, and takes the power away after a while: nothing more gets to the disk, and every process is gone. Tells whether
     /// it was still at it.
-    pub(crate) fn lose_power_during(&mut self, words: &[&str], moment: Duration) -> bool {
+    pub(crate) fn lose_power_during(&mut self, words: &[&str], moment: Duration, just_before: impl FnOnce()) -> bool {
         let mut child = self.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(moment);
         let ended = child.try_wait().unwrap().is_some();
+        just_before();
         self.inside(&["perl", "-e", SHUTDOWN, text(&self.disk())]);
         self.end(Some(child));
         !ended
