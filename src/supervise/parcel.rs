@@ -137,12 +137,16 @@ pub(crate) fn send<T: Serialize>(socket: impl AsFd, said: &T, held: &BTreeMap<Ta
     }
 }
 
-/// Reads a packet; `UnexpectedEof` when the other side is gone, `WouldBlock` when there is none. `ConnectionReset` is said once, by one that is
-/// gone and did not read all: what it said before it went comes after that.
+/// Reads a packet; `UnexpectedEof` when the other side is gone, `WouldBlock` when there is none. Of one that went and had not read all, the
+/// kernel says so once, before what it said last: that is passed over.
 pub(crate) fn receive<T: DeserializeOwned>(socket: impl AsFd) -> io::Result<(T, Held)> {
     // As much memory as the packet needs: a shim has little, and keeps what it once had.
-    let (_, length) = rustix::io::retry_on_intr(|| recv(&socket, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::TRUNC))?;
-    take(socket, length)
+    loop {
+        match recv(&socket, &mut [0u8; 1][..], RecvFlags::PEEK | RecvFlags::TRUNC) {
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
+            other => return take(&socket, other?.1),
+        }
+    }
 }
 
 /// Reads the packet that is there, of a length.
@@ -152,7 +156,7 @@ fn take<T: DeserializeOwned>(socket: impl AsFd, length: usize) -> io::Result<(T,
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC) {
-            // It went just now, and the kernel says that first; the packet is there still.
+            // It went just now; the packet is there still.
             Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
             other => break other?,
         }

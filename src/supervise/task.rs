@@ -136,14 +136,11 @@ const LOOK: Duration = Duration::from_millis(5);
 /// # Errors
 /// It has not ended, or the folder cannot be removed.
 pub fn forget(place: &Place) -> Result<()> {
-    let refused = |reason: &str| SuperviseError::Refused { reason: format!("the container {} {reason}", place.name()) };
     let record = Task::read(place).ok().and_then(|task| Record::read(&task.record()).ok().flatten());
     if record.is_some_and(|it| it.phase != Phase::Ended) {
-        return Err(refused("has not ended: stop it first"));
+        return Err(refused(place, "has not ended: stop it first"));
     }
-    let _lock = lock(place)?
-        .map(|lock| lock.ok_or_else(|| refused("is still looked after by its shim")))
-        .transpose()?;
+    let _lock = lock(place)?;
     // What a shim that comes now was to do goes first, so that it does not get far.
     match fs::remove_file(place.task()) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(SuperviseError::file("remove", place.task())(error)),
@@ -160,8 +157,12 @@ pub fn forget(place: &Place) -> Result<()> {
     }
 }
 
-/// Takes the lock of a shim that is about to be gone: nothing where it has none, and none where it does not go.
-fn lock(place: &Place) -> Result<Option<Option<fs::File>>> {
+fn refused(place: &Place, reason: &str) -> SuperviseError {
+    SuperviseError::Refused { reason: format!("the container {} {reason}", place.name()) }
+}
+
+/// Takes the lock of a shim that is about to be gone; nothing where there was none.
+fn lock(place: &Place) -> Result<Option<fs::File>> {
     let path = place.lock();
     let lock = match fs::File::open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -170,11 +171,11 @@ fn lock(place: &Place) -> Result<Option<Option<fs::File>>> {
     let until = Instant::now() + LEAVING;
     while rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         if Instant::now() > until {
-            return Ok(Some(None));
+            return Err(refused(place, "is still looked after by its shim"));
         }
         std::thread::sleep(LOOK);
     }
-    Ok(Some(Some(lock)))
+    Ok(Some(lock))
 }
 
 #[cfg(test)]

@@ -9,13 +9,10 @@ use crate::parcel::{self, FromGuardian, Held, Tag, ToGuardian};
 impl Guardian {
     /// Hears everything that a peer has said.
     pub(super) fn hear(&mut self, peer: u64) {
-        let mut was_reset = false;
         while let Some(found) = self.peers.get(&peer) {
             match parcel::receive::<ToGuardian>(&found.socket) {
                 Ok((said, held)) => self.heard(peer, said, held),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // It closed without reading what it was told. The kernel says so once, before what the peer itself said last.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !was_reset => was_reset = true,
                 Err(_) => self.lose(peer),
             }
         }

@@ -193,7 +193,6 @@ impl Shim<'_> {
     }
 
     pub(super) fn hear_guardian(&mut self) {
-        let mut was_reset = false;
         while let Some(socket) = &self.link.socket {
             match parcel::receive::<FromGuardian>(socket) {
                 Ok((FromGuardian::Reaped { status }, _)) => {
@@ -211,8 +210,6 @@ impl Shim<'_> {
                 }
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // It went without reading all. The kernel says so once, before what it said last.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !was_reset => was_reset = true,
                 Err(_) => self.link.lose(&self.poll),
             }
         }

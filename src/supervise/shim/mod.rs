@@ -164,7 +164,6 @@ pub fn run(folder: &Path, ticket: Option<u64>, launcher: &dyn Launcher) -> Resul
 
 /// Makes this process one that depends on nobody who started it.
 fn stand_apart() -> Result<()> {
-    let step = SuperviseError::step;
     kernel::close_inherited();
     // As a deputy it holds all that the project keeps.
     kernel::raise_descriptors();
@@ -172,7 +171,7 @@ fn stand_apart() -> Result<()> {
     kernel::block_signals().map_err(SuperviseError::step("hold back signals"))?;
     // Fails where the process leads a group already: then it is apart from any terminal, too.
     let _ = rustix::process::setsid();
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("become a subreaper"))?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(SuperviseError::step("become a subreaper"))?;
     Ok(())
 }
 
