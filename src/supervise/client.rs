@@ -32,6 +32,8 @@ use crate::task::{Task, Update};
 const ATTEMPTS: u32 = 5;
 /// How often a record is looked at while a shim is being replaced.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long the next shim may take to come.
+const REPLACED: Duration = Duration::from_secs(5);
 
 /// Speaks to the guardian and the shims of a project. Its calls block; they are for a thread that may.
 #[derive(Debug, Clone)]
@@ -169,6 +171,32 @@ impl Client {
         let path = self.project.container(name)?.socket();
         let socket = socket::call(&path, SocketType::STREAM).map_err(SuperviseError::file("connect to", path))?;
         Ok(Control { stream: socket.into() })
+    }
+
+    /// As [`Client::control`], of a container that runs: a shim that is being replaced is waited for.
+    ///
+    /// # Errors
+    /// It has ended, or no shim comes.
+    pub fn reach(&self, name: &str) -> Result<Control> {
+        let until = Instant::now() + REPLACED;
+        loop {
+            let error = match self.control(name) {
+                Ok(control) => return Ok(control),
+                Err(error) => error,
+            };
+            if Instant::now() > until || self.recorded(name).is_ok_and(|it| it.is_over()) {
+                return Err(error);
+            }
+            // If the guardian died too, this brings another one.
+            self.census()?;
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Tells whether somebody looks after a container, and writes down how it ends or has ended.
+    #[must_use]
+    pub fn is_attended(&self, name: &str) -> bool {
+        self.control(name).is_ok() || self.is_guarded()
     }
 
     /// Returns what is known of a container, from its shim or else from its record.

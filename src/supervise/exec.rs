@@ -134,7 +134,7 @@ impl Execution {
                 *ours = Some(out);
             }
         }
-        let mut control = client.control(name)?;
+        let mut control = client.reach(name)?;
         let (id, terminal) = control.exec(exec, &theirs)?;
         Ok(Self {
             client: client.clone(),

@@ -155,7 +155,11 @@ pub(crate) fn launch(launcher: &dyn Launcher, place: &Place, task: &Task, record
             Ok(Launched { who, pidfd, master: held.remove(&Tag::Master), warnings })
         }
         Ok((FromLauncher::Failed { reason }, _)) => Err(SuperviseError::Launch { reason }),
-        Err(error) => Err(SuperviseError::Launch { reason: format!("the launcher died before it reported: {error}") }),
+        Err(error) => {
+            // It was killed; what it made waits for nobody.
+            let _ = launcher.clean(place, task, None);
+            Err(SuperviseError::Launch { reason: format!("the launcher died before it reported: {error}") })
+        }
     }
 }
 

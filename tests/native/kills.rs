@@ -80,14 +80,23 @@ fn processes() -> impl Iterator<Item = (i32, String)> {
 }
 
 impl Machine {
-    /// Guardian or shims, as the host numbers them.
+    /// Guardian or shims, as the host numbers them; not what they fork, which has their words until it runs a program of its own.
     pub(crate) fn lookers(&self, verb: &str) -> BTreeSet<i32> {
         let folder = self.root().join("run/projects").join(&self.project).display().to_string();
-        let lives = |pid: i32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| !it.contains(") Z "));
-        processes()
-            .filter(|(pid, words)| words.contains(verb) && words.contains(&folder) && lives(*pid))
-            .map(|it| it.0)
-            .collect()
+        let parent = |pid: i32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+            let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+            if fields.next() == Some("Z") {
+                None
+            } else {
+                fields.next()?.parse::<i32>().ok()
+            }
+        };
+        let all: BTreeMap<i32, i32> = processes()
+            .filter(|(_, words)| words.contains(verb) && words.contains(&folder))
+            .filter_map(|(pid, _)| Some((pid, parent(pid)?)))
+            .collect();
+        all.iter().filter(|(_, parent)| !all.contains_key(parent)).map(|(pid, _)| *pid).collect()
     }
 
     /// First processes of containers that run, by the container's id: number and time of start.
@@ -349,6 +358,35 @@ fn whoever_is_killed_nothing_is_lost() {
     for victim in [Victim::CommandLine, Victim::Shim, Victim::Guardian, Victim::First, Victim::ShimAndGuardian] {
         campaign(victim, 1);
     }
+}
+
+#[test]
+fn a_shim_that_is_replaced_and_an_end_that_is_not_yet_written_are_waited_for() {
+    let service = "services: {a: {image: 'rcompose-test/shell:1', command: sleep 1000, init: true, stop_grace_period: 1s}}";
+    let Some(machine) = Machine::new("ends", 96, service) else { return };
+    machine.ok(&["up", "-d"]);
+    let signal = |pid, signal| kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    let guardian = machine.lookers("__guard").pop_first().unwrap();
+    let first = machine.lookers("__shim");
+    // Its next shim comes once the guardian sees that it is gone.
+    signal(guardian, Signal::STOP);
+    first.iter().copied().for_each(kill);
+    let mut exec = machine.command(&["exec", "-T", "a", "true"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    signal(guardian, Signal::CONT);
+    assert!(exec.wait().unwrap().success());
+    // The container's process is the guardian's child now, which cannot leave it there until its end is written.
+    let shim = wait_for("another shim is there", || machine.lookers("__shim").difference(&first).next().copied());
+    signal(shim, Signal::STOP);
+    let (pid, _) = machine.firsts().into_values().next().unwrap();
+    kill(pid);
+    wait_for("it is gone", || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+    let mut ps = machine.command(&["ps", "-a", "--format", "{{.State}} {{.ExitCode}}"]);
+    let ps = ps.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    signal(shim, Signal::CONT);
+    assert_eq!(String::from_utf8_lossy(&ps.wait_with_output().unwrap().stdout), "exited 137\n");
+    machine.ok(&["down", "-t", "1"]);
 }
 
 fn long_campaign(victim: Victim) {

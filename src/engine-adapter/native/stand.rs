@@ -1,6 +1,7 @@
 //! How a container stands, from what its shim wrote down.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rcompose_engine_adapter::{ContainerState, Result};
 use rcompose_supervise::{Client, Ended, Exit, Health, Phase, Record, SuperviseError, boot};
@@ -14,6 +15,9 @@ use crate::sentence::Standing;
 
 /// Status of an end that nobody saw. It is not known, so it must not be 0; Docker takes 255 too, after a crash of its host.
 const UNKNOWN: i64 = 255;
+/// How long it may take until an end is written down: a shim may have to be made first, and asks for two seconds who knows the status.
+const WRITTEN: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(5);
 
 impl Places {
     /// Reads what a container's shim wrote down last; nothing where it never ran.
@@ -55,22 +59,36 @@ pub(crate) fn look(places: &Places, container: &Container) -> Result<(Option<Rec
     if places.container(&container.id).is_going() {
         return Ok((places.record(container)?, Standing::of(ContainerState::Removing)));
     }
-    let read = || {
-        let record = places.record(container)?;
-        let standing = standing(container, record.as_ref());
-        Ok((record, standing))
-    };
-    let first: (Option<Record>, Standing) = read()?;
-    let is_written_as_running = first.0.as_ref().is_some_and(|it| matches!(it.phase, Phase::Running { .. }));
-    if is_written_as_running && matches!(first.1.state, ContainerState::Exited { .. }) {
-        // It ended between the reading and the look at its process: by now it is written down how.
-        return read();
+    let mut record = places.record(container)?;
+    let mut gone = record.as_ref().is_some_and(is_gone);
+    let until = Instant::now() + WRITTEN;
+    while gone {
+        // Asked before the record is read again: whoever is there by now has written it down then, or is about to.
+        let is_attended = Client::new(places.project(container.project()), None).is_attended(&container.id);
+        record = places.record(container)?;
+        gone = record.as_ref().is_some_and(is_gone);
+        if !is_attended {
+            break;
+        }
+        if gone && Instant::now() > until {
+            // A full disk, or whoever writes is stopped: as long as nobody wrote how it ended it has not, also for those who wait for it.
+            gone = false;
+        } else if gone {
+            std::thread::sleep(LOOK);
+        }
     }
-    Ok(first)
+    let standing = standing(container, record.as_ref(), gone);
+    Ok((record, standing))
 }
 
-/// Tells how a container stands. Whoever is written down as running, and does not, has lost shim and guardian together.
-fn standing(container: &Container, record: Option<&Record>) -> Standing {
+/// Whether a container is written down as running, and its process is not there any more. A shim that is its parent leaves it there until
+/// its end is written; a guardian that inherited it cannot.
+fn is_gone(record: &Record) -> bool {
+    record.boot == boot() && matches!(&record.phase, Phase::Running { who, .. } if who.open().is_none())
+}
+
+/// Tells how a container stands. Whoever is written down as running, and is gone, has lost shim and guardian together.
+fn standing(container: &Container, record: Option<&Record>, gone: bool) -> Standing {
     let (nothing, state) = (Standing::of(ContainerState::Created), Standing::of);
     if container.files_of.as_ref().is_some_and(|it| *it != boot()) {
         // Its secrets were in memory and went with it: it has to be made anew.
@@ -89,7 +107,7 @@ fn standing(container: &Container, record: Option<&Record>) -> Standing {
         return ended(None);
     }
     match &record.phase {
-        Phase::Running { who, since } if who.open().is_some() => {
+        Phase::Running { since, .. } if !gone => {
             let state = if record.paused { ContainerState::Paused } else { ContainerState::Running };
             let health = record.health.as_ref().map(Health::status);
             Standing { state, health, up: clock::since_boot().saturating_sub(*since).as_secs(), ..nothing }

@@ -166,6 +166,7 @@ pub(super) fn launch(task: &Task<'_>, how: How<'_>) -> Result<Created> {
         home: task.process.find_home.then_some(&raw mut home),
         procfs: procfs.as_raw_fd(),
         report: theirs.as_raw_fd(),
+        parents: ours.as_raw_fd(),
         gate: listening.as_ref().map_or(Gate::Open, |fd| Gate::Listen(fd.as_raw_fd())),
         console: how.console.map(|it| it.as_raw_fd()),
         stdio: how.stdio.map(|it| it.map(|it| it.as_raw_fd())),

@@ -7,12 +7,14 @@
 use std::fs::{self, File};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use oci_spec::runtime::Spec;
 use rcompose_runtime::plan::cgroup::Layout;
 use rcompose_runtime::plan::{Choices, Host, plan};
-use rcompose_runtime::{Container, Created, How, Record, Start, Status, create, host, overlay, start, wait_end};
+use rcompose_runtime::{Container, Created, How, Named, Record, Start, Status, Told, create, host, overlay, start, wait_end};
 use serde_json::{Value, json};
 
 /// One stage at a time, also among processes: the control group has one name.
@@ -252,4 +254,56 @@ fn an_overlay_has_more_layers_than_a_page_of_paths() {
     let absent = stage.path("absent");
     let error = overlay::mount(&overlay::Overlay { lower: &[&absent], upper: None, userxattr: false }).unwrap_err();
     assert!(error.to_string().contains("absent"), "{error}");
+}
+
+/// Told to the process that begins to make a container and is killed.
+const DYING: &str = "RCOMPOSE_KERNEL_TEST_DYING";
+
+#[test]
+fn a_first_process_whose_maker_is_killed_ends() {
+    if let Some(told) = std::env::var_os(DYING) {
+        return die(Path::new(&told));
+    }
+    let Some(stage) = Stage::set() else { return };
+    let told = stage.path("told");
+    let maker = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_first_process_whose_maker_is_killed_ends"])
+        .env(DYING, &told)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(maker.signal(), Some(9));
+    let process = Path::new("/proc").join(fs::read_to_string(&told).unwrap());
+    let planned = plan(
+        "kernel",
+        &stage.spec("", json!([]), json!({})),
+        stage.folder.path(),
+        &host::read().unwrap(),
+        Choices::default(),
+    );
+    let groups = planned.unwrap().cgroup.folders;
+    let until = Instant::now() + Duration::from_secs(5);
+    // A group can be removed once nobody is in it.
+    while groups.iter().any(|it| fs::remove_dir(&it.path).is_err() && it.path.exists()) {
+        assert!(Instant::now() < until, "{}", fs::read_to_string(process.join("status")).unwrap_or_default());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Makes a container as far as that its process waits for its maker, and kills the maker.
+fn die(told: &Path) {
+    let kill = |named: Named| {
+        fs::write(told, named.pid.to_string()).unwrap();
+        std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status().unwrap();
+        Ok(())
+    };
+    let folder = told.parent().unwrap();
+    let spec: Spec = serde_json::from_value(json!({ "ociVersion": "1.2.0", "root": { "path": "rootfs" },
+        "linux": { "namespaces": [{ "type": "mount" }, { "type": "pid" }], "cgroupsPath": "/rcompose-kernel-test" },
+        "process": { "user": { "uid": 0, "gid": 0 }, "args": ["/bin/sh"], "cwd": "/" } }))
+    .unwrap();
+    let planned = plan("kernel", &spec, folder, &host::read().unwrap(), Choices::default()).unwrap();
+    let gate = folder.join("start");
+    create(&planned, How { start: Start::Later(&gate), told: Some(Told(&kill)), ..How::default() }).unwrap();
 }

@@ -232,8 +232,9 @@ impl Shim<'_> {
                 self.execs.ended.drain(..surplus);
                 self.keep_ledger();
                 let reply = Reply::Status(serde_json::to_vec(&exit).unwrap_or_default());
-                self.clients.answer_exec(id, &reply, &self.poll);
+                // First, so that whoever has the answer finds the event.
                 self.say(What::ExecDie { id, exit });
+                self.clients.answer_exec(id, &reply, &self.poll);
             }
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn kill(native: &Native, name: &ContainerName, signal: &str) -> Resul
     if native.running(&container)?.is_none() {
         return Ok(());
     }
-    match native.client(&container).control(&container.id).and_then(|mut it| it.signal(signal)) {
+    match native.client(&container).reach(&container.id).and_then(|mut it| it.signal(signal)) {
         Ok(()) => Ok(()),
         // It ended meanwhile.
         Err(_) if native.running(&container)?.is_none() => Ok(()),
@@ -207,7 +207,7 @@ pub(crate) fn pause(native: &Native, name: &ContainerName, frozen: bool) -> Resu
     if native.running(&container)?.is_none() {
         return Err(error::conflict(format!("container {name} is not running")));
     }
-    let control = native.client(&container).control(&container.id);
+    let control = native.client(&container).reach(&container.id);
     let done = control.and_then(|mut it| if frozen { it.pause() } else { it.unpause() });
     done.map_err(error::supervise(if frozen { "pause the container" } else { "unpause the container" }))
 }

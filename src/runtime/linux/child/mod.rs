@@ -72,6 +72,8 @@ pub(crate) struct Errand<'a> {
     pub(crate) procfs: RawFd,
     /// Socket to the parent.
     pub(crate) report: RawFd,
+    /// The parent's end of that.
+    pub(crate) parents: RawFd,
     pub(crate) gate: Gate,
     /// Connected socket that is sent the terminal's other end.
     pub(crate) console: Option<RawFd>,
@@ -111,6 +113,8 @@ fn at<T>(result: Sys<T>, words: &'static str) -> Done<T> {
 
 /// Runs in the process that was just cloned, and never returns.
 pub(crate) fn run(errand: &Errand<'_>) -> ! {
+    // Held here too, it would hide that the parent died.
+    sys::close(errand.parents);
     if let Err(failure) = begin(errand) {
         let text = match failure.text {
             Text::Step(at) => errand.steps.get(at).map_or(&b""[..], |step| step.label.as_bytes()),
