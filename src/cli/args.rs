@@ -40,7 +40,7 @@ pub(crate) use select::{DownArgs, KillArgs, NamedArgs, RestartArgs, RmArgs, Rmi,
 pub(crate) use system::{SystemArgs, SystemDfArgs, SystemInfoArgs, SystemPruneArgs, SystemVerb};
 #[cfg(target_os = "linux")]
 pub(crate) use system::{SystemDisableArgs, SystemDoctorArgs, SystemEnableArgs};
-pub(crate) use up::{CreateArgs, PullWhen, UpArgs};
+pub(crate) use up::{CreateArgs, PullWhen, ScaleArgs, UpArgs};
 pub(crate) use values::grace;
 pub(crate) use watch::{EventsArgs, StatsArgs, WaitArgs};
 
@@ -132,6 +132,7 @@ verbs! {
     Plan(Box<PlanArgs>) = "plan", "Show what `up` would do, and why";
     Graph(GraphArgs) = "graph", "Show which service waits for which";
     Create(CreateArgs) = "create", "Create containers, not started";
+    Scale(ScaleArgs) = "scale", "Change the number of replicas";
     Down(DownArgs) = "down", "Stop and remove containers and networks";
     Ps(PsArgs) = "ps", "List containers";
     Ls(LsArgs) = "ls", "List projects";
@@ -163,4 +164,4 @@ verbs! {
 }
 
 /// Verbs of docker compose that this version does not have; they are in no help and no completion.
-pub(crate) const ABSENT: &[&str] = &["alpha", "bridge", "commit", "export", "images", "publish", "push", "scale", "volumes", "watch"];
+pub(crate) const ABSENT: &[&str] = &["alpha", "bridge", "commit", "export", "images", "publish", "push", "volumes", "watch"];

@@ -38,6 +38,7 @@ pub(crate) async fn run(session: &Session, verb: Verb) -> Result<u8, Failure> {
     match verb {
         Verb::Up(args) => up::run(session, *args).await,
         Verb::Create(args) => up::run(session, args.into()).await,
+        Verb::Scale(args) => up::run(session, args.into()).await,
         Verb::Plan(args) => up::plan(session, *args).await,
         Verb::Graph(args) => graph::run(session, &args),
         Verb::Down(args) => down::run(session, args).await,

@@ -97,6 +97,22 @@ impl Display {
         }
     }
 
+    /// Shows what runs as it should: as docker compose does, or where there is nothing else to do.
+    pub(crate) fn stay(&mut self, plan: &Plan) {
+        match self {
+            Self::Plain(plain) => plain.stay(plan),
+            Self::Tty(_) | Self::Json(_) if plan.is_empty() => {
+                let how_many = match plan.unchanged.as_slice() {
+                    [] => String::new(),
+                    [one] => format!(": container {one} runs as it should"),
+                    all => format!(": {} containers run as they should", all.len()),
+                };
+                self.say(&format!("Nothing to do{how_many}"));
+            }
+            Self::Tty(_) | Self::Json(_) | Self::Quiet => {}
+        }
+    }
+
     /// Shows a sentence between two runs.
     pub(crate) fn say(&mut self, sentence: &str) {
         match self {
@@ -128,6 +144,7 @@ pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String 
 pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    pub(crate) use super::tree::tests::plan;
     use rcompose_engine_adapter::{ContainerSpec, Namespaces, NetworkMode, Process, Resources, Restart, Security};
 
     /// A container with nothing but a name.

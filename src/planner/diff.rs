@@ -57,8 +57,19 @@ fn carried_out(object: &mut Map<String, Value>) {
     }
 }
 
-/// Brings to one form what engines give back in another: the order of networks, no limit of processes, whole seconds.
+/// Brings to one form what engines give back in another: the order of networks, no limit of processes, whole seconds; and ports to the form
+/// in which they are written.
 fn ordered(object: &mut Map<String, Value>) {
+    for port in object.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
+        let written = match port["published"].as_array().map(Vec::as_slice) {
+            Some([first, last]) if first == last => Some(first.clone()),
+            Some([first, last]) => Some(Value::from(format!("{first}-{last}"))),
+            _ => None,
+        };
+        if let (Some(written), Value::Object(port)) = (written, port) {
+            port.insert("published".to_owned(), written);
+        }
+    }
     if let Some(Value::Array(attachments)) = object.get_mut("network").and_then(|network| network.get_mut("attachments")) {
         attachments.sort_by_key(|attachment| attachment["network"].to_string());
     }

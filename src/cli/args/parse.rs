@@ -215,6 +215,11 @@ mod tests {
             panic!()
         };
         assert!(create.yes && create.scale == [("web".to_owned(), 2), ("db".to_owned(), 1)]);
+        let Some(Verb::Scale(scale)) = cli("scale --no-deps web=2").verb else {
+            panic!("not scale");
+        };
+        let up = super::super::UpArgs::from(scale);
+        assert!(up.no_deps && up.detach && up.services == ["web"] && up.scale == [("web".to_owned(), 2)]);
         let Some(Verb::Build(_)) = cli("--parallel 4 build --parallel --progress plain").verb else {
             panic!()
         };

@@ -140,6 +140,17 @@ pub(crate) struct CreateArgs {
     pub(crate) yes: bool,
 }
 
+/// Flags of `scale`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ScaleArgs {
+    /// Replicas of a service
+    #[arg(value_name = "SERVICE=NUMBER", value_parser = scale, required = true)]
+    pub(crate) scale: Vec<(String, u32)>,
+    /// Leave what they depend on alone
+    #[arg(long)]
+    pub(crate) no_deps: bool,
+}
+
 /// When images are pulled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PullWhen {
@@ -175,5 +186,13 @@ impl From<CreateArgs> for UpArgs {
             yes: args.yes,
             ..Self::default()
         }
+    }
+}
+
+impl From<ScaleArgs> for UpArgs {
+    /// `scale` is `up` of those services.
+    fn from(args: ScaleArgs) -> Self {
+        let services = args.scale.iter().map(|(service, _)| service.clone()).collect();
+        Self { services, detach: true, no_deps: args.no_deps, scale: args.scale, ..Self::default() }
     }
 }

@@ -50,6 +50,9 @@ pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> 
         rounds.print(&[(IMAGES, &image_plan), (session.verb, &plan)])?;
         return Ok(0);
     }
+    if !args.no_start {
+        rounds.display.stay(&plan);
+    }
     rounds.execute(&plan).await?;
     drop(lock);
     match follow {

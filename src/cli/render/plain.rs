@@ -34,6 +34,12 @@ impl Plain {
         }
     }
 
+    /// A line for each container that was left as it is.
+    pub(crate) fn stay(&mut self, plan: &Plan) {
+        let lines: String = plan.unchanged.iter().map(|it| format!(" Container {it}  Running\n")).collect();
+        write(&self.look, &lines);
+    }
+
     /// Returns the line for an event, if it has one.
     fn line(&mut self, event: &Event) -> Option<String> {
         let step = self.plan.step(event.step)?;
