@@ -10,6 +10,7 @@ mod tty;
 
 use std::collections::BTreeSet;
 
+use rcompose_engine_adapter::ContainerName;
 use rcompose_executor::{Event, Outcome};
 use rcompose_planner::Plan;
 
@@ -97,15 +98,15 @@ impl Display {
         }
     }
 
-    /// Shows what runs as it should: as docker compose does, or where there is nothing else to do.
-    pub(crate) fn stay(&mut self, plan: &Plan) {
+    /// Shows what runs and stays as it is: as docker compose does, or where there is nothing else to do.
+    pub(crate) fn stay<'a>(&mut self, plan: &Plan, running: impl Iterator<Item = &'a ContainerName>) {
         match self {
-            Self::Plain(plain) => plain.stay(plan),
+            Self::Plain(plain) => plain.stay(running),
             Self::Tty(_) | Self::Json(_) if plan.is_empty() => {
                 let how_many = match plan.unchanged.as_slice() {
                     [] => String::new(),
-                    [one] => format!(": container {one} runs as it should"),
-                    all => format!(": {} containers run as they should", all.len()),
+                    [one] => format!(": container {one} is as the files want it"),
+                    all => format!(": {} containers are as the files want them", all.len()),
                 };
                 self.say(&format!("Nothing to do{how_many}"));
             }
@@ -144,7 +145,6 @@ pub(crate) fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String 
 pub(crate) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
-    pub(crate) use super::tree::tests::plan;
     use rcompose_engine_adapter::{ContainerSpec, Namespaces, NetworkMode, Process, Resources, Restart, Security};
 
     /// A container with nothing but a name.

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rcompose_engine_adapter::{EngineError, ErrorKind, Scope, VolumeName};
-use rcompose_executor::{Cancel, Level, Options, Outcome, SkipCause};
+use rcompose_engine_adapter::{ErrorKind, Scope, VolumeName};
+use rcompose_executor::{Cancel, Level, Options, Outcome};
 use rcompose_planner::{Plan, PlanError, Risk};
 use rcompose_spec::Origins;
 use tokio::sync::mpsc::unbounded_channel;
 
 use crate::ask;
 use crate::failure::{Failure, RunFailure};
-use crate::holder::{self, Holders};
+use crate::holder::Holders;
 use crate::render::{self, Display};
 use crate::session::{Live, Session};
 use crate::signals::{Interrupts, exit_now};
@@ -60,10 +59,7 @@ impl<'a> Rounds<'a> {
             self.show_remarks();
             return Ok(());
         }
-        let outcome = match self.refused(plan) {
-            Some(outcome) => outcome,
-            None => self.run(plan).await?,
-        };
+        let outcome = self.run(plan).await?;
         self.judge(plan, outcome).await
     }
 
@@ -73,20 +69,6 @@ impl<'a> Rounds<'a> {
         if !text.is_empty() {
             self.display.say(text.trim_end());
         }
-    }
-
-    /// A plan of which nothing is done, as a port is taken: with a daemon elsewhere it is not to be seen from here.
-    fn refused(&self, plan: &Plan) -> Option<Outcome> {
-        if self.live.engines.engine.name() != "native" {
-            return None;
-        }
-        let taken = holder::foreign(plan);
-        // The engine was not asked, and said nothing.
-        let error = |port| EngineError::new(ErrorKind::PortTaken { port }, "");
-        let failed: Vec<_> = taken.iter().map(|(step, port)| (*step, Arc::new(error(*port)))).collect();
-        let (first, _) = *taken.first()?;
-        let left = plan.steps.iter().map(|it| it.id).filter(|id| taken.iter().all(|it| it.0 != *id));
-        Some(Outcome { skipped: left.map(|id| (id, SkipCause::Failed(first))).collect(), failed, ..Outcome::default() })
     }
 
     async fn run(&mut self, plan: &Plan) -> Result<Outcome, Failure> {

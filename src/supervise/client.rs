@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use rustix::fs::FlockOperation;
 use rustix::net::SocketType;
 use serde::de::DeserializeOwned;
 
@@ -17,6 +18,7 @@ use crate::exec::{Exec, Execution};
 use crate::exit::Exit;
 use crate::guard;
 use crate::health::Health;
+use crate::identity;
 use crate::kernel;
 use crate::launch::nothing;
 use crate::parcel::{self, FromGuardian, Held, Tag, ToGuardian};
@@ -34,6 +36,8 @@ const ATTEMPTS: u32 = 5;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the next shim may take to come.
 const REPLACED: Duration = Duration::from_secs(5);
+/// How often a guardian is asked for meanwhile.
+const CENSUS: Duration = Duration::from_millis(500);
 
 /// Speaks to the guardian and the shims of a project. Its calls block; they are for a thread that may.
 #[derive(Debug, Clone)]
@@ -176,27 +180,35 @@ impl Client {
     /// As [`Client::control`], of a container that runs: a shim that is being replaced is waited for.
     ///
     /// # Errors
-    /// It has ended, or no shim comes.
+    /// It has ended, was never run or is being removed, or no shim comes.
     pub fn reach(&self, name: &str) -> Result<Control> {
         let until = Instant::now() + REPLACED;
+        let mut census = None;
         loop {
             let error = match self.control(name) {
                 Ok(control) => return Ok(control),
                 Err(error) => error,
             };
-            if Instant::now() > until || self.recorded(name).is_ok_and(|it| it.is_over()) {
+            let runs = |it: &Record| !it.is_over() && it.boot == identity::boot();
+            if Instant::now() > until || !self.recorded(name).is_ok_and(|it| runs(&it)) {
                 return Err(error);
             }
             // If the guardian died too, this brings another one.
-            self.census()?;
+            if census.is_none_or(|it: Instant| it.elapsed() > CENSUS) {
+                census = Some(Instant::now());
+                self.census()?;
+            }
             std::thread::sleep(LOOK);
         }
     }
 
-    /// Tells whether somebody looks after a container, and writes down how it ends or has ended.
+    /// Tells whether somebody looks after a container, and writes down how it ends or has ended: its shim, be it that it is about to begin, or
+    /// the guardian, which starts one.
     #[must_use]
     pub fn is_attended(&self, name: &str) -> bool {
-        self.control(name).is_ok() || self.is_guarded()
+        let lock = self.project.container(name).ok().and_then(|it| std::fs::File::open(it.lock()).ok());
+        let is_locked = lock.is_some_and(|it| rustix::fs::flock(&it, FlockOperation::NonBlockingLockShared).is_err());
+        is_locked || self.is_guarded()
     }
 
     /// Returns what is known of a container, from its shim or else from its record.

@@ -157,8 +157,11 @@ pub(crate) fn launch(launcher: &dyn Launcher, place: &Place, task: &Task, record
         Ok((FromLauncher::Failed { reason }, _)) => Err(SuperviseError::Launch { reason }),
         Err(error) => {
             // It was killed; what it made waits for nobody.
-            let _ = launcher.clean(place, task, None);
-            Err(SuperviseError::Launch { reason: format!("the launcher died before it reported: {error}") })
+            if let Ok(Some(Record { phase: Phase::Made(who), .. })) = Record::read(&task.record()) {
+                launcher.kill(place, task, &who);
+            }
+            let left = launcher.clean(place, task, None).err().map(|it| format!("; and it left something: {it}"));
+            Err(SuperviseError::Launch { reason: format!("the launcher died before it reported: {error}{}", left.unwrap_or_default()) })
         }
     }
 }

@@ -202,26 +202,6 @@ fn replicas_share_a_port_and_a_name_and_nothing_is_left_of_them() {
 }
 
 #[test]
-fn a_port_that_a_process_has_is_said_before_anything_is_made() {
-    let Some(ground) = Ground::new() else { return };
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let project = Project::new(&ground, "taken", &REPLICAS.replace("PORT", &port.to_string()));
-    let refused = project.command(&["up", "-d"]).output().unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr);
-    let expected = format!("port {port} is held by process {}", std::process::id());
-    assert!(!refused.status.success() && said.contains(&expected) && said.contains("nothing was done"), "{said}");
-    assert_eq!(census(&ground, &project.name), BTreeMap::new());
-    drop(listener);
-    project.ok(&["up", "-d"]);
-    // It is its own now.
-    project.ok(&["up", "-d", "--force-recreate"]);
-    project.ok(&["scale", "web=1"]);
-    let kept = project.command(&["up", "-d", "--scale", "web=1"]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&kept.stderr).matches("Running").count(), 2);
-}
-
-#[test]
 fn a_replica_that_is_scaled_away_ends_what_it_began() {
     let Some(ground) = Ground::new() else { return };
     let port = free_port();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::time::Duration;
 
-use rcompose_engine_adapter::{Observed, PullPolicy};
+use rcompose_engine_adapter::{ContainerName, ContainerState, Observed, PullPolicy};
 use rcompose_planner::{self as planner, Build, ImageOptions, Plan, PlanError, Recreate, Up, Wait, World};
 use rcompose_spec::Loaded;
 use rcompose_spec::model::Project;
@@ -51,7 +51,8 @@ pub(crate) async fn run(session: &Session, args: UpArgs) -> Result<u8, Failure> 
         return Ok(0);
     }
     if !args.no_start {
-        rounds.display.stay(&plan);
+        let runs = |it: &&ContainerName| observed.containers.get(*it).is_some_and(|it| it.state == ContainerState::Running);
+        rounds.display.stay(&plan, plan.unchanged.iter().filter(runs));
     }
     rounds.execute(&plan).await?;
     drop(lock);
@@ -266,7 +267,7 @@ pub(crate) fn options(session: &Session, project: &Project, args: &UpArgs) -> Up
         },
         no_deps: args.no_deps,
         renew_anonymous_volumes: args.renew_anon_volumes,
-        remove_orphans: args.remove_orphans || session.says(Some(project), "COMPOSE_REMOVE_ORPHANS"),
+        remove_orphans: args.remove_orphans || (session.verb != "scale" && session.says(Some(project), "COMPOSE_REMOVE_ORPHANS")),
         ignore_orphans: session.says(Some(project), "COMPOSE_IGNORE_ORPHANS"),
         scale: scales(args),
         start: !args.no_start,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rcompose_engine_adapter::ImageProgress;
+use rcompose_engine_adapter::{ContainerName, ImageProgress};
 use rcompose_executor::{Event, EventKind, Progress, SkipCause};
 use rcompose_planner::{Action, Plan, StepId};
 
@@ -35,8 +35,8 @@ impl Plain {
     }
 
     /// A line for each container that was left as it is.
-    pub(crate) fn stay(&mut self, plan: &Plan) {
-        let lines: String = plan.unchanged.iter().map(|it| format!(" Container {it}  Running\n")).collect();
+    pub(crate) fn stay<'a>(&mut self, running: impl Iterator<Item = &'a ContainerName>) {
+        let lines: String = running.map(|it| format!(" Container {it}  Running\n")).collect();
         write(&self.look, &lines);
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn entry(error: &EngineError, subject: Option<&str>) -> Entry {
 }
 
 /// Adds who has a port, and one that is free.
-pub(crate) fn add_holder(mut entry: Entry, said: bool, subject: &str, port: u16, holders: &Holders) -> Entry {
+pub(crate) fn add_holder(mut entry: Entry, subject: &str, port: u16, holders: &Holders) -> Entry {
     let answer = std::mem::replace(&mut entry.title, format!("{subject} cannot start: port {port} is taken"));
     let taken = holders.0.get(&port).cloned().unwrap_or_default();
     match taken.by {
@@ -32,9 +32,7 @@ pub(crate) fn add_holder(mut entry: Entry, said: bool, subject: &str, port: u16,
         Some(Holder::Process { pid, name }) => entry.notes.push(format!("port {port} is held by process {pid} ({name}) of this machine")),
         None => entry.notes.push(format!("who holds port {port} is not to be seen from here")),
     }
-    if said {
-        entry.notes.push(format!("the engine said: {answer}"));
-    }
+    entry.notes.push(format!("the engine said: {answer}"));
     entry.hint = Some(match taken.free {
         Some(free) => format!("end what holds port {port}, or publish another one: {free} is free"),
         None => format!("end what holds port {port}, or publish another one"),

@@ -25,7 +25,7 @@ pub(crate) fn entries(failure: &RunFailure) -> Vec<Entry> {
             match error.kind {
                 ErrorKind::PortTaken { port } => {
                     entry.place = port_place(failure, step, port).or(entry.place);
-                    engine::add_holder(entry, !error.message.is_empty(), &named, port, &failure.holders)
+                    engine::add_holder(entry, &named, port, &failure.holders)
                 }
                 ErrorKind::NotFound
                 | ErrorKind::Conflict
@@ -44,11 +44,7 @@ pub(crate) fn entries(failure: &RunFailure) -> Vec<Entry> {
 pub(crate) fn summary(failure: &RunFailure, paint: Paint) -> String {
     let outcome = &failure.outcome;
     let dropped = outcome.skipped.iter().filter(|(_, cause)| *cause == SkipCause::Dropped).count();
-    let nothing = outcome.done.is_empty() && dropped == 0 && !outcome.cancelled;
-    let mut parts = Vec::new();
-    if !nothing {
-        parts.push(format!("{} of {} steps done", outcome.done.len(), failure.plan.steps.len()));
-    }
+    let mut parts = vec![format!("{} of {} steps done", outcome.done.len(), failure.plan.steps.len())];
     if !outcome.failed.is_empty() {
         parts.push(format!("{} failed", outcome.failed.len()));
     }
@@ -59,11 +55,7 @@ pub(crate) fn summary(failure: &RunFailure, paint: Paint) -> String {
         parts.push(format!("{dropped} interrupted"));
     }
     let head = if outcome.cancelled { "stopped on request" } else { "not everything was done" };
-    let text = if nothing {
-        format!("nothing was done: {}", parts.join(", "))
-    } else {
-        format!("{head}: {}; what is done stays, running it again goes on from there", parts.join(", "))
-    };
+    let text = format!("{head}: {}; what is done stays, running it again goes on from there", parts.join(", "));
     format!("{}\n", paint.paint(Tone::Dim, &text))
 }
 

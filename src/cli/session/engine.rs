@@ -84,7 +84,7 @@ impl Session {
         if !rustix::process::geteuid().is_root() {
             return Err(error);
         }
-        if matches!(self.verb, "up" | "run" | "create") {
+        if matches!(self.verb, "up" | "run" | "create" | "scale") {
             self.say("no Docker engine answers: the native engine runs this");
         }
         self.native("no Docker engine answers, and none is named")

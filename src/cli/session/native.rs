@@ -36,7 +36,7 @@ pub(crate) fn open(caller: &Caller, insecure: &[String], ahead: Ahead) -> Result
 
 /// Begins to read what is on the native engine, for verbs that look at all of it once they have read their project.
 pub(super) fn ahead(caller: &Caller, globals: &Globals, verb: &str) -> Ahead {
-    let looks = matches!(verb, "up" | "create" | "plan" | "down" | "ps" | "start" | "stop" | "restart");
+    let looks = matches!(verb, "up" | "create" | "scale" | "plan" | "down" | "ps" | "start" | "stop" | "restart");
     let may_be_ours = globals.engine.is_none_or(|it| it != EngineChoice::Docker) && rustix::process::geteuid().is_root();
     if looks && may_be_ours {
         let ahead = Ahead::read(&root(caller), &run(caller));

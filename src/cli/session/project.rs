@@ -107,7 +107,7 @@ impl Session {
     ///
     /// Where a plan follows, what the checks found waits for [`Self::say_checks`].
     pub(crate) fn load(&self, want: &Want<'_>) -> Result<Loaded, Failure> {
-        let plans = matches!(self.verb, "up" | "create" | "run" | "plan");
+        let plans = matches!(self.verb, "up" | "create" | "scale" | "run" | "plan");
         self.load_saying(want, |warning| !(plans && warning.is_check()))
     }
 

@@ -11,7 +11,7 @@ use crate::engine::Native;
 use crate::error;
 use crate::link::{self, Joined};
 use crate::sentence::Standing;
-use crate::stand;
+use crate::stand::{self, Patience};
 
 /// From how many containers on several threads read them.
 const MANY: usize = 8;
@@ -33,12 +33,13 @@ impl Native {
     /// A document is damaged: nothing is done over its head. A guardian cannot be started.
     pub(crate) fn found(&self) -> Result<Vec<Found>> {
         let ids = self.places.ids()?;
-        let found = self.read(&ids)?;
-        if self.recover(&found)? { self.read(&ids) } else { Ok(found) }
+        let patience = Patience::new();
+        let found = self.read(&ids, patience)?;
+        if self.recover(&found)? { self.read(&ids, patience) } else { Ok(found) }
     }
 
-    fn read(&self, ids: &[String]) -> Result<Vec<Found>> {
-        let read = |ids: &[String]| ids.iter().filter_map(|id| self.read_one(id).transpose()).collect::<Result<Vec<_>>>();
+    fn read(&self, ids: &[String], patience: Patience) -> Result<Vec<Found>> {
+        let read = |ids: &[String]| ids.iter().filter_map(|id| self.read_one(id, patience).transpose()).collect::<Result<Vec<_>>>();
         // What the standard library asks for this looks at the group's files, too, which takes longer than to read a container.
         let threads = rustix::thread::sched_getaffinity(None).map_or(1, |it| it.count() as usize).min(THREADS);
         if ids.len() < MANY || threads == 1 {
@@ -58,11 +59,11 @@ impl Native {
         })
     }
 
-    fn read_one(&self, id: &str) -> Result<Option<Found>> {
+    fn read_one(&self, id: &str, patience: Patience) -> Result<Option<Found>> {
         let Some(container) = self.places.shared(id)? else {
             return Ok(None);
         };
-        let (record, standing) = stand::look(&self.places, &container)?;
+        let (record, standing) = stand::look(&self.places, &container, patience)?;
         let joined = Joined::shared(&self.places, &container)?;
         Ok(Some(Found { container, record, standing, joined }))
     }

@@ -111,7 +111,9 @@ impl Places {
             .all()?
             .into_iter()
             .filter(|it| it.project() == Some(project) && !self.container(&it.id).is_going());
-        all.map(|it| stand::look(self, &it).map(|(record, standing)| (it, record, standing))).collect()
+        let patience = stand::Patience::new();
+        all.map(|it| stand::look(self, &it, patience).map(|(record, standing)| (it, record, standing)))
+            .collect()
     }
 
     fn suspended(&self, project: &str) -> PathBuf {

@@ -18,6 +18,8 @@ const UNKNOWN: i64 = 255;
 /// How long it may take until an end is written down: a shim may have to be made first, and asks for two seconds who knows the status.
 const WRITTEN: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(5);
+/// How often it is asked meanwhile whether there is somebody to write it.
+const ASKED: Duration = Duration::from_millis(250);
 
 impl Places {
     /// Reads what a container's shim wrote down last; nothing where it never ran.
@@ -54,26 +56,44 @@ impl Places {
     }
 }
 
+/// Until when ends that are not written down yet are waited for: all of one question together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience(Instant);
+
+impl Patience {
+    /// As long as a shim may take.
+    pub(crate) fn new() -> Self {
+        Self(Instant::now() + WRITTEN)
+    }
+
+    /// Nothing is waited for.
+    pub(crate) fn none() -> Self {
+        Self(Instant::now())
+    }
+}
+
 /// Reads what a container's shim wrote down last, and tells how it stands.
-pub(crate) fn look(places: &Places, container: &Container) -> Result<(Option<Record>, Standing)> {
+pub(crate) fn look(places: &Places, container: &Container, patience: Patience) -> Result<(Option<Record>, Standing)> {
     if places.container(&container.id).is_going() {
         return Ok((places.record(container)?, Standing::of(ContainerState::Removing)));
     }
     let mut record = places.record(container)?;
     let mut gone = record.as_ref().is_some_and(is_gone);
-    let until = Instant::now() + WRITTEN;
+    let mut asked = None;
     while gone {
-        // Asked before the record is read again: whoever is there by now has written it down then, or is about to.
-        let is_attended = Client::new(places.project(container.project()), None).is_attended(&container.id);
+        let is_attended = if asked.is_none_or(|it: Instant| it.elapsed() >= ASKED) {
+            asked = Some(Instant::now());
+            Client::new(places.project(container.project()), None).is_attended(&container.id)
+        } else {
+            true
+        };
+        // Read after that was asked: whoever was there has written it down by now, or is about to.
         record = places.record(container)?;
         gone = record.as_ref().is_some_and(is_gone);
-        if !is_attended {
+        if !is_attended || Instant::now() >= patience.0 {
             break;
         }
-        if gone && Instant::now() > until {
-            // A full disk, or whoever writes is stopped: as long as nobody wrote how it ended it has not, also for those who wait for it.
-            gone = false;
-        } else if gone {
+        if gone {
             std::thread::sleep(LOOK);
         }
     }
@@ -87,7 +107,8 @@ fn is_gone(record: &Record) -> bool {
     record.boot == boot() && matches!(&record.phase, Phase::Running { who, .. } if who.open().is_none())
 }
 
-/// Tells how a container stands. Whoever is written down as running, and is gone, has lost shim and guardian together.
+/// Tells how a container stands. Whoever is written down as running, and is gone, has lost shim and guardian together; or they are stopped, or
+/// the disk is full, and nobody knows yet how it ended.
 fn standing(container: &Container, record: Option<&Record>, gone: bool) -> Standing {
     let (nothing, state) = (Standing::of(ContainerState::Created), Standing::of);
     if container.files_of.as_ref().is_some_and(|it| *it != boot()) {

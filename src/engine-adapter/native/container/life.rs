@@ -30,7 +30,7 @@ impl Native {
 
     /// Looks whether a container runs, and returns its record.
     pub(crate) fn running(&self, container: &Container) -> Result<Option<Record>> {
-        let (record, standing) = stand::look(&self.places, container)?;
+        let (record, standing) = stand::look(&self.places, container, stand::Patience::new())?;
         Ok(record.filter(|_| standing.state.is_up()))
     }
 }

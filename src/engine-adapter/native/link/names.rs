@@ -14,6 +14,7 @@ use super::{Joined, attachments, own_namespace};
 use crate::document::Container;
 use crate::engine::Native;
 use crate::error;
+use crate::stand::{self, Patience};
 
 /// The port of name servers.
 const NAMES_PORT: u16 = 53;
@@ -35,7 +36,8 @@ pub(super) fn members(native: &Native) -> Result<Vec<Member>> {
         if joined.endpoints.is_empty() || joined.leaving {
             continue;
         }
-        let (_, standing) = crate::stand::look(&native.places, &container)?;
+        // What waits for the lock of links is everybody: who is gone has no name, however it ended.
+        let (_, standing) = stand::look(&native.places, &container, Patience::none())?;
         let runs = standing.state == ContainerState::Running;
         found.push(Member { container, joined, health: standing.health, runs });
     }

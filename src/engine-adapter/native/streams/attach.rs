@@ -166,7 +166,7 @@ fn send(native: &Native, container: &Container, writer: &Writer, bytes: &[u8]) -
 /// Resizes the terminal of a container's first process.
 pub(crate) fn resize(native: &Native, name: &ContainerName, size: TerminalSize) -> Result<()> {
     let container = native.places.known(name)?;
-    let control = native.client(&container).reach(&container.id);
+    let control = native.client(&container).control(&container.id);
     let resized = control.and_then(|mut it| it.resize(size.height, size.width));
     resized.map_err(error::supervise("resize the terminal"))
 }
