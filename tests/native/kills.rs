@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::chance::Chance;
-use crate::leaks::Census;
+use crate::leaks::{Census, lookers, running};
 use crate::machine::{Machine, wait_for};
 use crate::project::get;
 
@@ -70,39 +70,16 @@ struct Figures {
     longest: Duration,
 }
 
-/// Processes with their words, by their number on the host.
-fn processes() -> impl Iterator<Item = (i32, String)> {
-    let pids = fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|it| it.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter_map(|pid| Some((pid, String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).ok()?).into_owned())))
-}
-
 impl Machine {
-    /// Guardian or shims, as the host numbers them; not what they fork, which has their words until it runs a program of its own.
+    /// As [`lookers`], as the host numbers them.
     pub(crate) fn lookers(&self, verb: &str) -> BTreeSet<i32> {
-        let folder = self.root().join("run/projects").join(&self.project).display().to_string();
-        let parent = |pid: i32| {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-            if fields.next() == Some("Z") {
-                None
-            } else {
-                fields.next()?.parse::<i32>().ok()
-            }
-        };
-        let all: BTreeMap<i32, i32> = processes()
-            .filter(|(_, words)| words.contains(verb) && words.contains(&folder))
-            .filter_map(|(pid, _)| Some((pid, parent(pid)?)))
-            .collect();
-        all.iter().filter(|(_, parent)| !all.contains_key(parent)).map(|(pid, _)| *pid).collect()
+        lookers(&self.root().join("run/projects").join(&self.project), verb)
     }
 
     /// First processes of containers that run, by the container's id: number and time of start.
     pub(crate) fn firsts(&self) -> BTreeMap<String, (i32, String)> {
         let group = format!("/rcompose/{}/", self.project);
-        let found = processes().filter_map(|(pid, _)| {
+        let found = running().filter_map(|(pid, _)| {
             let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
             let id = groups.split(&group).nth(1)?.split(['/', '\n']).next()?.to_owned();
             let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -109,3 +109,31 @@ fn list(base: &Path, inside: &Path, all: &mut BTreeSet<String>) {
         }
     }
 }
+
+/// Processes with their words, by their number on the host.
+pub(crate) fn running() -> impl Iterator<Item = (i32, String)> {
+    let pids = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|it| it.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter_map(|pid| Some((pid, String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).ok()?).into_owned())))
+}
+
+/// Guardian or shims of a project's folder; not what they fork, which has their words until it runs a program of its own.
+pub(crate) fn lookers(folder: &Path, verb: &str) -> BTreeSet<i32> {
+    let folder = folder.display().to_string();
+    let parent = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        if fields.next() == Some("Z") {
+            None
+        } else {
+            fields.next()?.parse::<i32>().ok()
+        }
+    };
+    let all: BTreeMap<i32, i32> = running()
+        .filter(|(_, words)| words.contains(verb) && words.contains(&folder))
+        .filter_map(|(pid, _)| Some((pid, parent(pid)?)))
+        .collect();
+    all.iter().filter(|(_, parent)| !all.contains_key(parent)).map(|(pid, _)| *pid).collect()
+}

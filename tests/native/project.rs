@@ -42,17 +42,9 @@ impl<'a> Project<'a> {
         self.command(&["plan"]).output().unwrap().status.code() == Some(0)
     }
 
-    /// Processes of this project: guardian and shims by their folder.
+    /// Guardian or shims of this project.
     fn lookers(&self, verb: &str) -> BTreeSet<i32> {
-        let folder = self.ground.root().join("run/projects").join(&self.name).display().to_string();
-        let is_one = |pid: &i32| {
-            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let words = String::from_utf8_lossy(&words).into_owned();
-            let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            words.contains(verb) && words.contains(&folder) && !state.contains(") Z ")
-        };
-        let pids = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|it| it.file_name().to_str()?.parse().ok());
-        pids.filter(is_one).collect()
+        crate::leaks::lookers(&self.ground.root().join("run/projects").join(&self.name), verb)
     }
 }
 
